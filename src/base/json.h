@@ -84,6 +84,7 @@ class Json {
   const Json* find(std::string_view key) const;  // null when absent or no object
   Json& set(std::string_view key, Json value);   // makes a null value an object
 
+  // As in Python: 1 == 1.0, the order of keys does not matter.
   bool operator==(const Json& other) const;
 
  private:
@@ -91,11 +92,12 @@ class Json {
 };
 
 struct JsonLimits {
-  int depth = 128;
+  int depth = 128;  // open arrays and objects; at most 1024
 };
 
 // Parses one JSON text (RFC 8259, UTF-8 checked; `NaN` and `Infinity` refused). Throws Error
-// "`what`: … at offset N" on anything else. `what` names the file or field for the message.
+// "`what`: … at offset N" on anything else (ErrorKind::limit when too deep). `what` names the file or
+// field for the message. A byte order mark is skipped, a number beyond double's range refused.
 Json parse_json(std::string_view text, std::string_view what, JsonLimits limits = {});
 
 enum class JsonStyle {
@@ -104,7 +106,7 @@ enum class JsonStyle {
 };
 
 // Numbers round-trip and are written as Python's repr does (1e-07, 1.0); non-finite numbers are
-// NaN, Infinity, -Infinity as in Python. indent < 0: one line.
+// NaN, Infinity, -Infinity as in Python. indent < 0: one line. Bytes that are no UTF-8 become U+FFFD.
 std::string dump_json(const Json& value, JsonStyle style = JsonStyle::compact, int indent = -1);
 
 // Python's repr of a float: "1.0", "1e-07", "inf", "nan".
