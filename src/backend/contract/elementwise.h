@@ -35,6 +35,9 @@ inline constexpr OpId reduce_op{"reduce"};  // over the last dimension; in: x[..
 
 inline constexpr OpId copy_op{"copy"};  // any layout and dtype to a contiguous tensor of out's dtype (block formats decode)
 
+// Inputs [outer, n_i, inner] (any strides, one dtype) side by side along the middle; out: [outer, sum n_i, inner].
+inline constexpr OpId concat_op{"concat"};
+
 // in: mask (bool), a, b of one shape; out: mask ? a : b
 inline constexpr OpId where_op{"where"};
 

@@ -17,6 +17,7 @@ inline constexpr OpId rms_norm_op{"rms_norm"};
 // or undefined; out: x's shape.
 inline constexpr OpId layer_norm_op{"layer_norm"};
 
+// The output is laid out in memory as x is, so it may be a permuted view of a dense tensor.
 // Groups of channels of [N, C, spatial...] (Wu & He 2018). in: x (any strides), weight [C] or undefined, bias [C] or
 // undefined; out: x's shape, with x's memory order (channels-last stays channels-last).
 struct GroupNormAttrs {

@@ -1,0 +1,130 @@
+#include "ops/attention.h"
+
+#include <array>
+#include <limits>
+#include <vector>
+
+#include "ops/autograd.h"
+#include "ops/elementwise.h"
+#include "ops/launch.h"
+#include "ops/layout.h"
+#include "ops/matmul.h"
+#include "ops/norm.h"
+
+namespace tashika::ops {
+namespace {
+
+Tensor rope_composed(const Tensor& x, const Tensor& cos, const Tensor& sin, bool interleaved) {
+  const std::int64_t t = x.size(0), heads = x.size(1), dim = x.size(2), half = cos.size(1);
+  const Tensor c = reshape(cos, {t, 1, half}), s = reshape(sin, {t, 1, half});
+  const Tensor turned = slice(x, 2, 0, 2 * half);
+  Tensor a, b;
+  if (interleaved) {
+    const Tensor pairs = reshape(turned, {t, heads, half, 2});
+    a = reshape(slice(pairs, 3, 0, 1), {t, heads, half});
+    b = reshape(slice(pairs, 3, 1, 2), {t, heads, half});
+  } else {
+    a = slice(turned, 2, 0, half);
+    b = slice(turned, 2, half, 2 * half);
+  }
+  const Tensor first = sub(mul(a, c), mul(b, s)), second = add(mul(b, c), mul(a, s));
+  Tensor out;
+  if (interleaved) {
+    const std::array<Tensor, 2> parts{reshape(first, {t, heads, half, 1}), reshape(second, {t, heads, half, 1})};
+    out = reshape(concat(parts, 3), {t, heads, 2 * half});
+  } else {
+    const std::array<Tensor, 2> parts{first, second};
+    out = concat(parts, 2);
+  }
+  if (2 * half == dim) return out;
+  const std::array<Tensor, 2> parts{out, contiguous(slice(x, 2, 2 * half, dim))};
+  return concat(parts, 2);
+}
+
+}  // namespace
+
+Tensor rope(const Tensor& x, const Tensor& cos, const Tensor& sin, bool interleaved) {
+  expect(x.rank() == 3 && cos.rank() == 2 && cos.shape() == sin.shape() && cos.size(0) == x.size(0) && 2 * cos.size(1) <= x.size(2),
+         "rope", "x ", x.str(), ", cos ", cos.str());
+  if (!x.requires_grad() && x.dtype() == f32) {
+    Tensor out = Tensor::empty(x.runtime(), x.shape(), f32);
+    const Tensor in[] = {x, cos, sin};
+    const RopeAttrs attrs{interleaved};
+    if (try_launch(rope_op, x.runtime(), in, {&out, 1}, &attrs)) return out;
+  }
+  return rope_composed(x, cos, sin, interleaved);
+}
+
+void kv_append(const Tensor& k, const Tensor& v, const KvAttrs& kv) {
+  expect(k.rank() == 3 && k.size(1) == kv.layout.heads && k.size(2) == kv.layout.k_dim, "kv_append", "k ", k.str());
+  expect(kv.layout.v_in_k || (v.rank() == 3 && v.size(1) == kv.layout.heads && v.size(2) == kv.layout.v_dim), "kv_append", "v ", v.str());
+  const Tensor in[] = {k, v};
+  launch(kv_append_op, k.runtime(), in, {}, &kv);
+}
+
+KeysValues kv_gather(Runtime& rt, const KvLayout& layout, std::byte* const* pages, std::int64_t begin, std::int64_t end) {
+  Tensor out[] = {Tensor::empty(rt, {end - begin, layout.heads, layout.k_dim}, f32),
+                  Tensor::empty(rt, {end - begin, layout.heads, layout.v_dim}, f32)};
+  const KvGatherAttrs attrs{layout, pages, begin, end};
+  launch(kv_gather_op, rt, {}, out, &attrs);
+  return {out[0], out[1]};
+}
+
+Tensor rope_append(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& cos, const Tensor& sin, bool interleaved,
+                   const KvAttrs& kv) {
+  Tensor out = Tensor::empty(q.runtime(), q.shape(), f32);
+  const Tensor in[] = {q, k, v, cos, sin};
+  const RopeAppendAttrs attrs{{interleaved}, kv};
+  if (try_launch(rope_append_op, q.runtime(), in, {&out, 1}, &attrs)) return out;
+  kv_append(rope(k, cos, sin, interleaved), v, kv);
+  return rope(q, cos, sin, interleaved);
+}
+
+Tensor cached_attention(const Tensor& q, const AttentionAttrs& attrs) {
+  const KvLayout& layout = attrs.kv.layout;
+  expect(q.rank() == 3 && q.size(2) == layout.k_dim && q.size(1) % layout.heads == 0, "attention", "q ", q.str(), " over ",
+         layout.heads, " heads of ", layout.k_dim);
+  Runtime& rt = q.runtime();
+  Tensor out = Tensor::empty(rt, {q.size(0), q.size(1), layout.v_dim}, f32);
+  if (try_launch(attention_op, rt, {&q, 1}, {&out, 1}, &attrs)) return out;
+  std::vector<Tensor> parts;
+  for (const KvSegment& segment : attrs.kv.segments) {
+    const std::int64_t end = segment.position + segment.rows;
+    // The first key that any row of the segment sees.
+    const std::int64_t begin = attrs.window > 0 ? std::max<std::int64_t>(0, segment.position - attrs.window + 1) : 0;
+    const KeysValues past = kv_gather(rt, layout, segment.pages, begin, end);
+    const DenseAttention dense{attrs.scale, attrs.softcap, true, attrs.window, {}};
+    parts.push_back(dense_attention(slice(q, 0, segment.row, segment.row + segment.rows), past.k, past.v, dense));
+  }
+  return parts.size() == 1 ? parts[0] : concat(parts, 0);
+}
+
+Tensor dense_attention(const Tensor& q, const Tensor& k, const Tensor& v, const DenseAttention& options) {
+  const std::int64_t n = q.size(0), m = k.size(0), heads = k.size(1);
+  expect(q.size(1) % heads == 0 && q.size(2) == k.size(2) && v.size(0) == m, "attention", "q ", q.str(), ", k ", k.str(), ", v ", v.str());
+  const std::int64_t group = q.size(1) / heads;
+  // [heads, group, n, dim] against [heads, 1, m, dim].
+  const Tensor q4 = transpose(transpose(reshape(q, {n, heads, group, q.size(2)}), 0, 1), 1, 2);
+  const Tensor k4 = reshape(transpose(k, 0, 1), {heads, 1, m, k.size(2)});
+  const Tensor v4 = reshape(transpose(v, 0, 1), {heads, 1, m, v.size(2)});
+  Tensor scores = scale(matmul(q4, transpose(k4, 2, 3)), options.scale);
+  if (options.softcap > 0) scores = scale(tanh(scale(scores, 1.0f / options.softcap)), options.softcap);
+  if (options.bias.defined()) scores = add(scores, reshape(contiguous(options.bias.expand({heads * group, n, m})), {heads, group, n, m}));
+  if ((options.causal || options.window > 0) && !q.is_meta()) {
+    std::vector<float> allowed(static_cast<std::size_t>(n * m));
+    for (std::int64_t i = 0; i < n; ++i) {
+      const std::int64_t position = m - n + i;
+      for (std::int64_t j = 0; j < m; ++j) {
+        const bool seen = (!options.causal || j <= position) && (options.window == 0 || j > position - options.window);
+        allowed[static_cast<std::size_t>(i * m + j)] = seen ? 1.0f : 0.0f;
+      }
+    }
+    const Tensor mask = cast(Tensor::from_host(q.runtime(), {n, m}, allowed), boolean).expand({heads, group, n, m});
+    const Tensor never = cast(Tensor::full(q.runtime(), {1, 1, 1, 1}, -std::numeric_limits<float>::infinity()), scores.dtype());
+    scores = where(mask, scores, never);
+  }
+  const Tensor out = matmul(softmax(scores), v4);  // [heads, group, n, v_dim]
+  return reshape(transpose(transpose(out, 1, 2), 0, 1), {n, heads * group, v.size(2)});
+}
+
+}  // namespace tashika::ops
