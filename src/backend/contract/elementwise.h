@@ -7,16 +7,15 @@
 #include <cstdint>
 
 #include "backend/backend.h"
+#include "backend/contract/functions.h"
 
 namespace tashika {
 
-enum class Unary { neg, abs, exp, log, sqrt, rsqrt, tanh, sigmoid, relu, silu, gelu, gelu_tanh, gelu_quick, sin, cos, erf, square, reciprocal, log_sigmoid };
 struct UnaryAttrs {
   Unary fn;
 };
 inline constexpr OpId unary_op{"unary"};  // in: x; out: same shape
 
-enum class Binary { add, sub, mul, div, maximum, minimum, pow, less, less_equal, equal };
 struct BinaryAttrs {
   Binary fn;
 };
