@@ -199,7 +199,7 @@ bool Json::operator==(const Json& other) const {
   switch (type()) {
     case Type::null:
       return true;
-    case Type::boolean:
+    case Type::truth:
       return as_bool() == other.as_bool();
     case Type::integer:
       return as_integer() == other.as_integer();
@@ -224,7 +224,7 @@ std::string_view json_type_name(Json::Type type) {
   switch (type) {
     case Json::Type::null:
       return "null";
-    case Json::Type::boolean:
+    case Json::Type::truth:
       return "a boolean";
     case Json::Type::integer:
       return "an integer";

@@ -44,7 +44,7 @@ using JsonArray = std::vector<Json>;
 
 class Json {
  public:
-  enum class Type { null, boolean, integer, real, string, array, object };
+  enum class Type { null, truth, integer, real, string, array, object };
 
   Json() = default;
   Json(std::nullptr_t) {}
@@ -61,7 +61,7 @@ class Json {
 
   Type type() const { return static_cast<Type>(value_.index()); }
   bool is_null() const { return type() == Type::null; }
-  bool is_bool() const { return type() == Type::boolean; }
+  bool is_bool() const { return type() == Type::truth; }
   bool is_integer() const { return type() == Type::integer; }
   bool is_number() const { return type() == Type::integer || type() == Type::real; }
   bool is_string() const { return type() == Type::string; }

@@ -24,7 +24,7 @@ class Writer {
       case Json::Type::null:
         out += "null";
         return;
-      case Json::Type::boolean:
+      case Json::Type::truth:
         out += value.as_bool() ? "true" : "false";
         return;
       case Json::Type::integer:
