@@ -2,7 +2,7 @@
 add_library(tashika_flags INTERFACE)
 target_include_directories(tashika_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/generated)
 target_compile_options(tashika_flags INTERFACE
-  -Wall -Wextra -Wshadow -Wno-missing-field-initializers
+  -Wall -Wextra $<$<CXX_COMPILER_ID:GNU>:-Wshadow=local> -Wno-missing-field-initializers
   # The same expression gives the same bits on every instruction set: no silent contraction.
   -ffp-contract=off
   # Reproducible builds: no path of the building machine in the objects.

@@ -1,0 +1,79 @@
+#include "checkpoint/checkpoint.h"
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "checkpoint/bind.h"
+#include "io/gguf.h"
+#include "io/safetensors.h"
+
+namespace tashika {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::int64_t max_config_bytes = 16 << 20;
+
+Checkpoint open_gguf(const std::string& path) {
+  Checkpoint c;
+  c.path = path;
+  c.gguf = Gguf::open(path);
+  c.meta = c.gguf->metadata();
+  if (!c.gguf->list().empty()) c.weights = c.gguf;
+  return c;
+}
+
+Checkpoint open_folder(const std::string& path) {
+  Checkpoint c;
+  c.path = path;
+  c.meta.format = Metadata::Format::hf;
+  const fs::path folder(path);
+  const std::string config = (folder / "config.json").string();
+  c.meta.origin = config;
+  if (fs::exists(config)) {
+    c.meta.values = parse_json(read_file(config, max_config_bytes), config);
+    if (!c.meta.values.is_object()) fail(config, ": expected an object, found ", json_type_name(c.meta.values.type()));
+  }
+  for (const char* name : {"model.safetensors.index.json", "model.safetensors"}) {
+    if (const fs::path file = folder / name; fs::exists(file)) {
+      c.weights = Safetensors::open(file.string());
+      break;
+    }
+  }
+  return c;
+}
+
+}  // namespace
+
+Checkpoint open_checkpoint(const std::string& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) return open_folder(path);
+  if (!fs::exists(path, error)) fail(path, ": no such file or folder");
+  return open_gguf(path);
+}
+
+const ModelDef& model_of(const Checkpoint& c) {
+  if (c.meta.values.is_null()) fail(c.path, ": there is no config.json, so this is no model folder");
+  return find_model(c.meta);
+}
+
+std::unique_ptr<Module> load_module(const Checkpoint& c, Runtime& rt) {
+  const ModelDef& def = model_of(c);
+  if (!c.weights) {
+    fail(c.path, c.is_gguf() ? ": this GGUF file holds a vocabulary only, no weights" : ": there is no model.safetensors or model.safetensors.index.json in this folder");
+  }
+  std::unique_ptr<Module> module = def.build(c.meta, *c.weights);
+  bind(*module, def.bindings(c.meta), *c.weights, rt);
+  return module;
+}
+
+std::unique_ptr<LanguageModel> load_language_model(const Checkpoint& c, Runtime& rt) {
+  const ModelDef& def = model_of(c);
+  if (def.role != Role::language_model) fail(c.path, ": ", def.name, " is no language model");
+  std::unique_ptr<Module> module = load_module(c, rt);
+  std::unique_ptr<LanguageModel> model(static_cast<LanguageModel*>(module.release()));
+  model->fingerprint = cat(def.name, " ", rt.compute() == ComputeMode::exact ? "f32" : "auto");
+  return model;
+}
+
+}  // namespace tashika

@@ -1,0 +1,48 @@
+// ModelDef: one record per architecture, the only thing the rest of the program knows of a family.
+//
+// A file of this folder defines `extern const ModelFile NAME;` named after itself, with one or more
+// records. Exactly one record must claim a checkpoint.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "models/binding.h"
+#include "nn/language_model.h"
+#include "nn/module.h"
+#include "tensor/weights.h"
+
+namespace tashika {
+
+enum class Role { language_model, encoder };
+
+struct ModelDef {
+  std::string_view name;     // as users see it: "mistral"
+  Role role = Role::language_model;
+  std::string_view state;    // kind of sequence state, for docs: "paged KV", "sliding KV"
+  bool (*claims)(const Metadata& meta);
+  // The module tree without tensors. Reads the config; every count in it that sizes something is
+  // checked against the tensors present. Error naming the field otherwise.
+  std::unique_ptr<Module> (*build)(const Metadata& meta, const WeightSource& weights);
+  // How the checkpoint's names and layouts become the module's.
+  Bindings (*bindings)(const Metadata& meta);
+  // config.json of a tiny model of this family, for tests that need no file.
+  Json (*tiny)();
+};
+
+struct ModelFile {
+  std::span<const ModelDef> records;
+};
+
+std::span<const ModelFile* const> model_files();  // generated from this folder's listing
+
+// The record that claims the checkpoint. Error listing what is supported when none does, or the
+// records when several do.
+const ModelDef& find_model(const Metadata& meta);
+
+// The value of `architectures[0]` (HF) or `general.architecture` (GGUF); empty when absent.
+std::string architecture(const Metadata& meta);
+
+}  // namespace tashika

@@ -1,0 +1,58 @@
+#include "nn/attention.h"
+
+#include <cmath>
+
+#include "ops/attention.h"
+#include "ops/layout.h"
+
+namespace tashika {
+
+Attention::Attention(const AttentionConfig& c)
+    : q_proj(c.heads * c.head_dim, c.hidden),
+      k_proj(c.kv_heads * c.head_dim, c.hidden),
+      v_proj(c.kv_heads * c.head_dim, c.hidden),
+      o_proj(c.hidden, c.heads * c.head_dim),
+      config(c) {
+  if (config.scale == 0) config.scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim));
+}
+
+void Attention::parts(Visitor& v) {
+  v("q_proj", q_proj);
+  v("k_proj", k_proj);
+  v("v_proj", v_proj);
+  v("o_proj", o_proj);
+}
+
+Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, Batch& batch, std::size_t layer, const Rope& rope,
+              const AttentionConfig& config) {
+  const Rope::Table& turn = batch.rope(rope);
+  if (batch.has_states()) {
+    const KvAttrs kv = batch.kv(layer);
+    const Tensor turned = ops::rope_append(q, k, v, turn.cos, turn.sin, rope.interleaved(), kv);
+    return ops::cached_attention(turned, {kv, config.scale, config.softcap, config.window});
+  }
+  const Tensor tq = ops::rope(q, turn.cos, turn.sin, rope.interleaved()), tk = ops::rope(k, turn.cos, turn.sin, rope.interleaved());
+  std::vector<Tensor> parts;
+  for (std::size_t i = 0; i < batch.slices().size(); ++i) {
+    const std::int64_t begin = batch.first_row(i), end = begin + static_cast<std::int64_t>(batch.slices()[i].tokens.size());
+    parts.push_back(ops::dense_attention(ops::slice(tq, 0, begin, end), ops::slice(tk, 0, begin, end), ops::slice(v, 0, begin, end),
+                                         {config.scale, config.softcap, true, config.window, {}}));
+  }
+  return parts.size() == 1 ? parts[0] : ops::concat(parts, 0);
+}
+
+Tensor Attention::operator()(const Tensor& x, const Tensor& residual, Batch& batch, std::size_t layer, const Rope& rope) const {
+  const std::int64_t rows = x.size(0), dim = config.head_dim;
+  const Linear* const maps[] = {&q_proj, &k_proj, &v_proj};
+  const std::vector<Tensor> qkv = apply_together(x, maps);
+  const Tensor out = attend(ops::reshape(qkv[0], {rows, config.heads, dim}), ops::reshape(qkv[1], {rows, config.kv_heads, dim}),
+                            ops::reshape(qkv[2], {rows, config.kv_heads, dim}), batch, layer, rope, config);
+  return o_proj(ops::reshape(out, {rows, config.heads * dim}), residual);
+}
+
+std::unique_ptr<LayerState> Attention::new_state(std::shared_ptr<PagePool> pool, const StateOptions& options) const {
+  const KvLayout layout{options.cache_dtype, config.kv_heads, config.head_dim, config.head_dim, false};
+  return std::make_unique<PagedCache>(std::move(pool), layout, config.window, options.margin);
+}
+
+}  // namespace tashika

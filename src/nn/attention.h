@@ -1,0 +1,38 @@
+// Grouped-query attention with rotary positions, over a cache or among the rows of a batch.
+#pragma once
+
+#include "nn/batch.h"
+#include "nn/linear.h"
+#include "nn/rope.h"
+
+namespace tashika {
+
+struct AttentionConfig {
+  std::int64_t hidden = 0;
+  std::int64_t heads = 0;
+  std::int64_t kv_heads = 0;
+  std::int64_t head_dim = 0;
+  std::int64_t window = 0;  // 0: full
+  float scale = 0;          // 0: 1 / sqrt(head_dim)
+  float softcap = 0;
+};
+
+struct Attention : Module {
+  Linear q_proj, k_proj, v_proj, o_proj;
+  AttentionConfig config;
+
+  Attention() = default;
+  explicit Attention(const AttentionConfig& c);
+  void parts(Visitor& v) override;
+
+  // o_proj(attention(x)) + residual.
+  Tensor operator()(const Tensor& x, const Tensor& residual, Batch& batch, std::size_t layer, const Rope& rope) const;
+  std::unique_ptr<LayerState> new_state(std::shared_ptr<PagePool> pool, const StateOptions& options) const;
+};
+
+// Rotates, caches and attends: q [rows, heads, k_dim], k and v [rows, kv_heads, …] to [rows, heads, v_dim]. Without states the rows of
+// each slice attend among themselves.
+Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, Batch& batch, std::size_t layer, const Rope& rope,
+              const AttentionConfig& config);
+
+}  // namespace tashika

@@ -1,0 +1,51 @@
+// What every language model offers: one forward over a batch of any mix of sequences.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "nn/batch.h"
+#include "nn/module.h"
+#include "nn/state.h"
+
+namespace tashika {
+
+struct LanguageModelInfo {
+  std::int64_t vocab = 0;    // rows of the embedding: ids below it are valid
+  std::int64_t hidden = 0;
+  std::int64_t layers = 0;
+  std::int64_t context = 0;  // positions the model was made for; 0: no limit stated
+};
+
+class LanguageModel : public Module {
+ public:
+  const LanguageModelInfo& info() const { return info_; }
+  // Identity for snapshots; set when the model is loaded.
+  std::string fingerprint;
+
+  // Logits f32 [wanted rows, vocab] of the batch, slice by slice. States are advanced. On an error the states' lengths are as
+  // before. Error(input) for an id at or above the vocabulary.
+  Tensor forward(Runtime& rt, std::span<const Slice> slices);
+  // The rows before the head: transformers' last_hidden_state, f32 [rows, hidden].
+  Tensor hidden(Runtime& rt, std::span<const Slice> slices);
+
+  std::unique_ptr<SequenceState> new_state(Runtime& rt, const StateOptions& options = {}) const;
+
+ protected:
+  explicit LanguageModel(const LanguageModelInfo& info) : info_(info) {}
+  // Final hidden states of all rows.
+  virtual Tensor trunk(Batch& batch) = 0;
+  virtual Tensor head(const Tensor& hidden) = 0;
+  virtual std::unique_ptr<LayerState> new_layer_state(std::int64_t layer, std::shared_ptr<PagePool> pool,
+                                                      const StateOptions& options) const = 0;
+  LanguageModelInfo info_;
+
+ private:
+  void check_tokens(std::span<const Slice> slices) const;
+};
+
+// f32 in exact mode, else what the options say, else bf16.
+DType cache_dtype(const Runtime& rt, const StateOptions& options);
+
+}  // namespace tashika

@@ -1,0 +1,270 @@
+#include "nn/state.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "ops/attention.h"
+
+namespace tashika {
+namespace {
+
+std::int64_t page_count(std::int64_t positions) { return (positions + page_positions - 1) / page_positions; }
+
+template <typename T>
+void put(std::vector<std::byte>& out, const T& value) {
+  const auto* bytes = reinterpret_cast<const std::byte*>(&value);
+  out.insert(out.end(), bytes, bytes + sizeof value);
+}
+
+std::span<const std::byte> take_bytes(std::span<const std::byte>& in, std::int64_t n) {
+  if (n < 0 || static_cast<std::uint64_t>(n) > in.size()) fail("state snapshot: ", n, " bytes wanted, ", in.size(), " left");
+  const auto out = in.first(static_cast<std::size_t>(n));
+  in = in.subspan(static_cast<std::size_t>(n));
+  return out;
+}
+
+template <typename T>
+T take(std::span<const std::byte>& in) {
+  T value;
+  std::memcpy(&value, take_bytes(in, sizeof value).data(), sizeof value);
+  return value;
+}
+
+// f32 rows to the cache's dtype and back: exact, because the rows came out of the cache.
+void put_rows(std::vector<std::byte>& out, const Tensor& rows, DType dtype) {
+  const std::vector<float> values = rows.to_host();
+  const std::size_t at = out.size();
+  out.resize(at + static_cast<std::size_t>(dtype.row_bytes(rows.numel())));
+  dtype->encode(values.data(), out.data() + at, rows.numel());
+}
+
+Tensor take_rows(std::span<const std::byte>& in, Runtime& rt, const Shape& shape, DType dtype) {
+  const auto bytes = take_bytes(in, dtype.row_bytes(shape.numel()));
+  std::vector<float> values(static_cast<std::size_t>(shape.numel()));
+  dtype->decode(bytes.data(), values.data(), shape.numel());
+  return Tensor::from_host(rt, shape, values);
+}
+
+}  // namespace
+
+Page::Page(std::shared_ptr<PagePool> owner, std::int64_t bytes) : pool(std::move(owner)) {
+  if (pool->budget_ > 0 && pool->live_ + bytes > pool->budget_) {
+    fail_with(ErrorKind::limit, cat("the cache budget of ", pool->budget_, " bytes is used up: shorten the context or raise the budget"));
+  }
+  memory = pool->rt_.allocate(bytes);
+  pool->live_ += bytes;
+  if (memory->data() != nullptr) std::memset(memory->data(), 0, static_cast<std::size_t>(bytes));
+}
+
+Page::~Page() { pool->live_ -= memory->bytes(); }
+
+PagedCache::PagedCache(std::shared_ptr<PagePool> pool, const KvLayout& layout, std::int64_t window, std::int64_t margin)
+    : pool_(std::move(pool)), layout_(layout), window_(window), margin_(margin) {}
+
+std::int64_t PagedCache::pages_held() const {
+  return std::ranges::count_if(pages_, [](const auto& page) { return page != nullptr; });
+}
+
+void PagedCache::prepare(std::int64_t length, std::int64_t count) {
+  if (count <= 0) return;
+  if (window_ > 0) {
+    // The oldest position that a query at length - margin still sees.
+    const std::int64_t oldest = length - margin_ - window_ + 1;
+    for (std::int64_t p = 0; p < static_cast<std::int64_t>(pages_.size()) && (p + 1) * page_positions <= oldest; ++p) {
+      pages_[static_cast<std::size_t>(p)] = nullptr;
+      table_[static_cast<std::size_t>(p)] = nullptr;
+    }
+  }
+  const auto needed = static_cast<std::size_t>(page_count(length + count));
+  if (needed > pages_.size()) {
+    pages_.resize(needed);
+    table_.resize(needed);
+  }
+  for (auto p = static_cast<std::size_t>(length / page_positions); p < needed; ++p) {
+    if (pages_[p] == nullptr) {
+      pages_[p] = std::make_shared<Page>(pool_, layout_.page_bytes());
+    } else if (pages_[p].use_count() > 1) {
+      auto own = std::make_shared<Page>(pool_, layout_.page_bytes());
+      if (own->memory->data() != nullptr) {
+        std::memcpy(own->memory->data(), pages_[p]->memory->data(), static_cast<std::size_t>(layout_.page_bytes()));
+      }
+      pool_->copied_++;
+      pages_[p] = std::move(own);
+    }
+    table_[p] = pages_[p]->memory->data();
+  }
+}
+
+std::int64_t PagedCache::first_position() const {
+  for (std::size_t p = 0; p < pages_.size(); ++p) {
+    if (pages_[p] != nullptr) return static_cast<std::int64_t>(p) * page_positions;
+  }
+  return 0;
+}
+
+bool PagedCache::can_roll_back_to(std::int64_t length) const {
+  return length >= 0 && (window_ == 0 || first_position() <= std::max<std::int64_t>(0, length - window_ + 1));
+}
+
+void PagedCache::rollback(std::int64_t length) {
+  const auto keep = static_cast<std::size_t>(page_count(length));
+  if (keep < pages_.size()) {
+    pages_.resize(keep);
+    table_.resize(keep);
+  }
+}
+
+std::unique_ptr<LayerState> PagedCache::fork() const { return std::make_unique<PagedCache>(*this); }
+
+std::int64_t PagedCache::bytes() const { return pages_held() * layout_.page_bytes(); }
+
+void PagedCache::save(std::int64_t length, std::vector<std::byte>& out) const {
+  const std::int64_t begin = std::min(first_position(), length);
+  put(out, begin);
+  if (begin == length) return;
+  const ops::KeysValues rows = ops::kv_gather(pool_->runtime(), layout_, table_.data(), begin, length);
+  put_rows(out, rows.k, layout_.dtype);
+  if (!layout_.v_in_k) put_rows(out, rows.v, layout_.dtype);
+}
+
+void PagedCache::load(std::int64_t length, std::span<const std::byte>& in) {
+  const auto begin = take<std::int64_t>(in);
+  if (begin < 0 || begin > length || begin % page_positions != 0) fail("state snapshot: bad first position ", begin);
+  if (length - begin > static_cast<std::int64_t>(in.size())) fail("state snapshot: shorter than its ", length - begin, " positions");
+  pages_.clear();
+  table_.clear();
+  if (begin == length) return;
+  Runtime& rt = pool_->runtime();
+  const std::int64_t rows = length - begin;
+  const Tensor k = take_rows(in, rt, {rows, layout_.heads, layout_.k_dim}, layout_.dtype);
+  const Tensor v = layout_.v_in_k ? Tensor{} : take_rows(in, rt, {rows, layout_.heads, layout_.v_dim}, layout_.dtype);
+  pages_.resize(static_cast<std::size_t>(begin / page_positions));
+  table_.resize(pages_.size());
+  prepare(begin, rows);
+  const KvSegment segment{0, rows, begin, table_.data()};
+  ops::kv_append(k, v, {layout_, {&segment, 1}});
+}
+
+RecurrentState::RecurrentState(std::vector<Tensor> initial, std::int64_t margin) : initial_(std::move(initial)), margin_(margin) {
+  history_.push_back({0, initial_});
+}
+
+void RecurrentState::push(std::int64_t length, std::vector<Tensor> tensors) {
+  check(length > history_.back().length, "recurrent states must ascend");
+  history_.push_back({length, std::move(tensors)});
+  while (static_cast<std::int64_t>(history_.size()) > margin_ + 1) history_.pop_front();
+}
+
+bool RecurrentState::can_roll_back_to(std::int64_t length) const {
+  return length == 0 || std::ranges::any_of(history_, [&](const Kept& kept) { return kept.length == length; });
+}
+
+void RecurrentState::rollback(std::int64_t length) {
+  while (!history_.empty() && history_.back().length > length) history_.pop_back();
+  if (history_.empty()) history_.push_back({0, initial_});
+}
+
+std::unique_ptr<LayerState> RecurrentState::fork() const { return std::make_unique<RecurrentState>(*this); }
+
+std::int64_t RecurrentState::bytes() const {
+  std::int64_t total = 0;
+  for (const Kept& kept : history_) {
+    for (const Tensor& t : kept.tensors) total += t.nbytes();
+  }
+  return total;
+}
+
+void RecurrentState::save(std::int64_t length, std::vector<std::byte>& out) const {
+  check(history_.back().length == length, "recurrent state and sequence differ in length");
+  for (const Tensor& t : current()) {
+    const auto bytes = t.bytes();
+    out.insert(out.end(), bytes.begin(), bytes.end());
+  }
+}
+
+void RecurrentState::load(std::int64_t length, std::span<const std::byte>& in) {
+  std::vector<Tensor> tensors;
+  for (const Tensor& like : initial_) {
+    tensors.push_back(Tensor::from_bytes(like.runtime(), like.shape(), like.dtype(), take_bytes(in, like.nbytes())));
+  }
+  history_.clear();
+  if (length == 0) tensors = initial_;
+  history_.push_back({length, std::move(tensors)});
+}
+
+SequenceState::SequenceState(std::string model, std::vector<std::unique_ptr<LayerState>> layers)
+    : model_(std::move(model)), layers_(std::move(layers)) {}
+
+std::int64_t SequenceState::bytes() const {
+  std::int64_t total = 0;
+  for (const auto& layer : layers_) total += layer->bytes();
+  return total;
+}
+
+void SequenceState::prepare(std::int64_t count) {
+  for (auto& layer : layers_) layer->prepare(length_, count);
+}
+
+bool SequenceState::can_roll_back(std::int64_t n) const {
+  const std::int64_t length = length_ - n;
+  return n == 0 || (n > 0 && length >= 0 && std::ranges::all_of(layers_, [&](const auto& l) { return l->can_roll_back_to(length); }));
+}
+
+void SequenceState::rollback(std::int64_t n) {
+  if (!can_roll_back(n)) {
+    fail_with(ErrorKind::limit, cat("cannot roll back ", n, " of ", length_, " positions: the state of that point is no longer held"));
+  }
+  length_ -= n;
+  for (auto& layer : layers_) layer->rollback(length_);
+}
+
+std::unique_ptr<SequenceState> SequenceState::fork() const {
+  std::vector<std::unique_ptr<LayerState>> layers;
+  layers.reserve(layers_.size());
+  for (const auto& layer : layers_) layers.push_back(layer->fork());
+  auto out = std::make_unique<SequenceState>(model_, std::move(layers));
+  out->length_ = length_;
+  return out;
+}
+
+// "TSKSTATE", version, model text, length, the layers, SHA-256 of all before it (64 hex digits).
+std::vector<std::byte> SequenceState::snapshot() const {
+  std::vector<std::byte> out;
+  const auto magic = std::as_bytes(std::span("TSKSTATE", 8));
+  out.insert(out.end(), magic.begin(), magic.end());
+  put(out, std::uint32_t{1});
+  put(out, static_cast<std::uint32_t>(model_.size()));
+  const auto model = std::as_bytes(std::span(model_));
+  out.insert(out.end(), model.begin(), model.end());
+  put(out, length_);
+  put(out, static_cast<std::uint32_t>(layers_.size()));
+  for (const auto& layer : layers_) layer->save(length_, out);
+  const std::string digest = sha256(out);
+  const auto tail = std::as_bytes(std::span(digest));
+  out.insert(out.end(), tail.begin(), tail.end());
+  return out;
+}
+
+void SequenceState::restore(std::span<const std::byte> bytes) {
+  constexpr std::size_t digest_size = 64;
+  if (bytes.size() < 8 + digest_size || std::memcmp(bytes.data(), "TSKSTATE", 8) != 0) fail("no state snapshot: wrong beginning");
+  std::span<const std::byte> in = bytes.first(bytes.size() - digest_size);
+  const std::string digest = sha256(in);
+  if (std::memcmp(digest.data(), bytes.data() + in.size(), digest_size) != 0) fail("state snapshot is damaged: its digest does not match");
+  in = in.subspan(8);
+  if (const auto version = take<std::uint32_t>(in); version != 1) fail("state snapshot has version ", version, ", this program reads 1");
+  const auto name = take_bytes(in, take<std::uint32_t>(in));
+  if (std::string_view(reinterpret_cast<const char*>(name.data()), name.size()) != model_) {
+    fail("state snapshot belongs to another model or numeric mode");
+  }
+  const auto length = take<std::int64_t>(in);
+  if (length < 0) fail("state snapshot has a negative length");
+  if (take<std::uint32_t>(in) != layers_.size()) fail("state snapshot has another number of layers");
+  for (auto& layer : layers_) layer->load(length, in);
+  if (!in.empty()) fail("state snapshot has ", in.size(), " bytes too many");
+  length_ = length;
+}
+
+}  // namespace tashika

@@ -1,0 +1,152 @@
+// What a sequence carries between forwards, and the one contract every kind of it keeps.
+//
+//   append      a forward adds positions (prepare before it, advance after)
+//   rollback    drop the last positions; runs no forward
+//   fork        an independent copy that shares memory until written; runs no forward
+//   snapshot    bytes with a digest; restore refuses bytes that are torn or of another model
+//
+// Keys and values lie in reference-counted pages of 64 positions aligned to absolute position. A
+// fork shares them and copies at most the last one on write; a sliding layer gives back the pages
+// wholly outside its window and the rollback margin. Recurrent layers keep the states of their
+// last positions: tensors are values, so keeping one copies nothing.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backend/contract/attention.h"
+#include "tensor/runtime.h"
+#include "tensor/tensor.h"
+
+namespace tashika {
+
+// Memory for pages, with a budget and counts that tests and plans read.
+class PagePool {
+ public:
+  explicit PagePool(Runtime& rt, std::int64_t budget_bytes = 0) : rt_(rt), budget_(budget_bytes) {}
+  Runtime& runtime() const { return rt_; }
+  std::int64_t live_bytes() const { return live_; }
+  std::int64_t copied_pages() const { return copied_; }
+
+ private:
+  friend class PagedCache;
+  friend struct Page;
+  Runtime& rt_;
+  std::int64_t budget_;
+  std::int64_t live_ = 0;
+  std::int64_t copied_ = 0;
+};
+
+struct Page {
+  Page(std::shared_ptr<PagePool> owner, std::int64_t bytes);
+  ~Page();
+  Page(const Page&) = delete;
+  Page& operator=(const Page&) = delete;
+  std::shared_ptr<PagePool> pool;
+  StorageRef memory;
+};
+
+class LayerState {
+ public:
+  virtual ~LayerState() = default;
+  // Makes room for positions [length, length + count) and owns their pages alone.
+  virtual void prepare(std::int64_t length, std::int64_t count) = 0;
+  virtual void rollback(std::int64_t length) = 0;
+  virtual bool can_roll_back_to(std::int64_t length) const = 0;
+  virtual std::unique_ptr<LayerState> fork() const = 0;
+  virtual std::int64_t bytes() const = 0;  // as if nothing were shared
+  virtual void save(std::int64_t length, std::vector<std::byte>& out) const = 0;
+  virtual void load(std::int64_t length, std::span<const std::byte>& in) = 0;  // consumes what it reads
+};
+
+class PagedCache final : public LayerState {
+ public:
+  // window 0: every position is kept. `margin`: positions that rollback may drop without losing the window.
+  PagedCache(std::shared_ptr<PagePool> pool, const KvLayout& layout, std::int64_t window, std::int64_t margin);
+
+  const KvLayout& layout() const { return layout_; }
+  std::int64_t window() const { return window_; }
+  std::byte* const* table() const { return table_.data(); }
+  std::int64_t pages_held() const;
+
+  void prepare(std::int64_t length, std::int64_t count) override;
+  void rollback(std::int64_t length) override;
+  bool can_roll_back_to(std::int64_t length) const override;
+  std::unique_ptr<LayerState> fork() const override;
+  std::int64_t bytes() const override;
+  void save(std::int64_t length, std::vector<std::byte>& out) const override;
+  void load(std::int64_t length, std::span<const std::byte>& in) override;
+
+ private:
+  std::int64_t first_position() const;  // of the first page that is still held
+  std::shared_ptr<PagePool> pool_;
+  KvLayout layout_;
+  std::int64_t window_, margin_;
+  std::vector<std::shared_ptr<Page>> pages_;  // null where freed
+  std::vector<std::byte*> table_;             // the same pages' memory, as kernels read it
+};
+
+class RecurrentState final : public LayerState {
+ public:
+  // `initial`: the state before the first token. The states of the last `margin` + 1 positions are kept.
+  RecurrentState(std::vector<Tensor> initial, std::int64_t margin);
+
+  const std::vector<Tensor>& current() const { return history_.back().tensors; }
+  // The state after `length` tokens; lengths ascend one by one or by chunks.
+  void push(std::int64_t length, std::vector<Tensor> tensors);
+
+  void prepare(std::int64_t, std::int64_t) override {}
+  void rollback(std::int64_t length) override;
+  bool can_roll_back_to(std::int64_t length) const override;
+  std::unique_ptr<LayerState> fork() const override;
+  std::int64_t bytes() const override;
+  void save(std::int64_t length, std::vector<std::byte>& out) const override;
+  void load(std::int64_t length, std::span<const std::byte>& in) override;
+
+ private:
+  struct Kept {
+    std::int64_t length;
+    std::vector<Tensor> tensors;
+  };
+  std::vector<Tensor> initial_;
+  std::deque<Kept> history_;
+  std::int64_t margin_;
+};
+
+struct StateOptions {
+  DType cache_dtype;                 // undefined: f32 in exact mode, bf16 in fast mode
+  std::int64_t margin = 128;         // positions that rollback can always drop
+  std::shared_ptr<PagePool> pool;    // null: one of its own, without a budget
+};
+
+class SequenceState {
+ public:
+  // `model`: a fingerprint of the model and of the numeric mode; restore refuses another.
+  SequenceState(std::string model, std::vector<std::unique_ptr<LayerState>> layers);
+
+  std::int64_t length() const { return length_; }
+  LayerState& layer(std::size_t i) { return *layers_[i]; }
+  std::size_t layer_count() const { return layers_.size(); }
+  std::int64_t bytes() const;
+
+  void prepare(std::int64_t count);
+  void advance(std::int64_t count) { length_ += count; }
+  // Drops the last n positions. Error(limit) when a layer no longer holds what that needs; nothing
+  // changes then.
+  void rollback(std::int64_t n);
+  bool can_roll_back(std::int64_t n) const;
+  std::unique_ptr<SequenceState> fork() const;
+  std::vector<std::byte> snapshot() const;
+  void restore(std::span<const std::byte> bytes);
+
+ private:
+  std::string model_;
+  std::vector<std::unique_ptr<LayerState>> layers_;
+  std::int64_t length_ = 0;
+};
+
+}  // namespace tashika
