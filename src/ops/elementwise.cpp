@@ -5,6 +5,7 @@
 #include "ops/autograd.h"
 #include "ops/launch.h"
 #include "ops/layout.h"
+#include "ops/memory_order.h"
 
 namespace tashika::ops {
 namespace {
@@ -78,9 +79,12 @@ Tensor sum_to(const Tensor& grad, const Shape& shape) {
 }
 
 Tensor unary(Unary fn, const Tensor& x) {
-  Tensor out = Tensor::empty(x.runtime(), x.shape(), x.dtype() == f64 ? f64 : f32);
+  const MemoryOrder order(x);
+  const Tensor in = order.into(x);
+  Tensor out = Tensor::empty(x.runtime(), in.shape(), x.dtype() == f64 ? f64 : f32);
   const UnaryAttrs attrs{fn};
-  launch(unary_op, x.runtime(), {&x, 1}, {&out, 1}, &attrs);
+  launch(unary_op, x.runtime(), {&in, 1}, {&out, 1}, &attrs);
+  out = order.back(out);
   record(out, "unary", {&x}, [&]() -> Backward {
     return [fn, x = x.detach(), y = out.detach()](const Tensor& g) { return std::vector{mul(g, unary_slope(fn, x, y))}; };
   });
@@ -90,10 +94,13 @@ Tensor unary(Unary fn, const Tensor& x) {
 Tensor binary(Binary fn, const Tensor& a, const Tensor& b) {
   const Shape shape = broadcast(a, b);
   const bool compares = fn == Binary::less || fn == Binary::less_equal || fn == Binary::equal;
-  Tensor out = Tensor::empty(a.runtime(), shape, compares ? DType(boolean) : result_dtype(a, b));
-  const Tensor in[] = {a.expand(shape), b.expand(shape)};
+  const Tensor wide[] = {a.expand(shape), b.expand(shape)};
+  const MemoryOrder order(a.shape() == shape ? wide[0] : wide[1]);
+  const Tensor in[] = {order.into(wide[0]), order.into(wide[1])};
+  Tensor out = Tensor::empty(a.runtime(), in[0].shape(), compares ? DType(boolean) : result_dtype(a, b));
   const BinaryAttrs attrs{fn};
   launch(binary_op, a.runtime(), in, {&out, 1}, &attrs);
+  out = order.back(out);
   if (compares) return out;
   record(out, "binary", {&a, &b}, [&]() -> Backward {
     return [fn, a = a.detach(), b = b.detach(), y = out.detach()](const Tensor& g) {
@@ -122,9 +129,12 @@ Tensor binary(Binary fn, const Tensor& a, const Tensor& b) {
 }
 
 Tensor affine(const Tensor& x, float scale_by, float offset) {
-  Tensor out = Tensor::empty(x.runtime(), x.shape(), x.dtype() == f64 ? f64 : f32);
+  const MemoryOrder order(x);
+  const Tensor in = order.into(x);
+  Tensor out = Tensor::empty(x.runtime(), in.shape(), x.dtype() == f64 ? f64 : f32);
   const AffineAttrs attrs{scale_by, offset};
-  launch(affine_op, x.runtime(), {&x, 1}, {&out, 1}, &attrs);
+  launch(affine_op, x.runtime(), {&in, 1}, {&out, 1}, &attrs);
+  out = order.back(out);
   record(out, "affine", {&x}, [&]() -> Backward {
     return [scale_by](const Tensor& g) { return std::vector{affine(g, scale_by, 0.0f)}; };
   });

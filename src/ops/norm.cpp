@@ -1,14 +1,12 @@
 #include "ops/norm.h"
 
-#include <algorithm>
-#include <vector>
-
 #include "backend/contract/elementwise.h"
 #include "backend/contract/norm.h"
 #include "ops/autograd.h"
 #include "ops/elementwise.h"
 #include "ops/launch.h"
 #include "ops/layout.h"
+#include "ops/memory_order.h"
 
 namespace tashika::ops {
 namespace {
@@ -61,16 +59,8 @@ Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight, co
   check_weight("group_norm", weight, x.size(1), x);
   check_weight("group_norm", bias, x.size(1), x);
   if (fusable({&x, &weight, &bias})) {
-    // Same memory order as x where x is dense: a contiguous tensor seen through x's permutation.
-    std::vector<int> order;
-    for (int i = 0; i < x.rank(); ++i) order.push_back(i);
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return x.strides()[a] > x.strides()[b]; });
-    Shape memory;
-    for (const int d : order) memory.push_back(x.size(d));
-    Tensor dense = Tensor::empty(x.runtime(), memory, f32);
-    std::vector<int> inverse(order.size());
-    for (std::size_t i = 0; i < order.size(); ++i) inverse[static_cast<std::size_t>(order[i])] = static_cast<int>(i);
-    Tensor out = dense.permute(inverse);
+    const MemoryOrder order(x);
+    Tensor out = order.back(Tensor::empty(x.runtime(), order.into(x).shape(), f32));
     const Tensor in[] = {x, weight, bias};
     const GroupNormAttrs attrs{eps, groups};
     if (try_launch(group_norm_op, x.runtime(), in, {&out, 1}, &attrs)) return out;
