@@ -214,8 +214,8 @@ TEST_P(Family, OutOfRangeIdsAreErrors) {
   EXPECT_EQ(s->length(), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Family, testing::ValuesIn(cases()), [](const auto& info) {
-  return cat(info.param.def->name, "_", info.param.backend, info.param.compute == ComputeMode::exact ? "_exact_" : "_fast_", info.param.dtype->name);
+INSTANTIATE_TEST_SUITE_P(All, Family, testing::ValuesIn(cases()), [](const auto& p) {
+  return cat(p.param.def->name, "_", p.param.backend, p.param.compute == ComputeMode::exact ? "_exact_" : "_fast_", p.param.dtype->name);
 });
 
 TEST(Families, AreSeveral) { EXPECT_GE(cases().size(), 20u); }

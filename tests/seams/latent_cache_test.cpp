@@ -60,7 +60,7 @@ TEST_P(LatentCache, EqualsExpandedAttentionAndDoesNotDependOnChunks) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, LatentCache, testing::Values("ref", "cpu"), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Backends, LatentCache, testing::Values("ref", "cpu"), [](const auto& p) { return p.param; });
 
 }  // namespace
 }  // namespace tashika

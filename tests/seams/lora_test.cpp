@@ -81,7 +81,7 @@ TEST_P(LoraStep, GradientsAreRightAndAStepHelps) {
   EXPECT_LT(run(false).loss, base.loss);
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, LoraStep, testing::Values("ref", "cpu"), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Backends, LoraStep, testing::Values("ref", "cpu"), [](const auto& p) { return p.param; });
 
 }  // namespace
 }  // namespace tashika

@@ -218,7 +218,7 @@ TEST_P(RecurrentSeam, RollbackForkSnapshot) {
   EXPECT_EQ(feed(*restored, tail), feed(*fresh, tail));
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, RecurrentSeam, testing::Values("ref", "cpu"), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Backends, RecurrentSeam, testing::Values("ref", "cpu"), [](const auto& p) { return p.param; });
 
 }  // namespace
 }  // namespace tashika

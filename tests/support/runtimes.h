@@ -19,7 +19,7 @@ inline std::unique_ptr<Runtime> runtime(const std::string& backend, int threads 
   options.compute = compute;
   std::shared_ptr<const KernelTable> kernels;
   if (backend == "ref") kernels = ref_kernels();
-  else if (backend == "cpu") kernels = cpu_kernels();
+  else if (backend == "cpu") kernels = cpu::cpu_kernels();
   else check(backend == "meta", "unknown backend in a test");
   return std::make_unique<Runtime>(backend, kernels, options);
 }
