@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <numeric>
+#include <utility>
 
 #include "base/error.h"
 #include "base/reader.h"
@@ -242,8 +244,9 @@ class Parser {
     }
     std::vector<std::uint32_t> order(out_.ranges.size());
     std::iota(order.begin(), order.end(), 0u);
-    std::sort(order.begin(), order.end(),
-              [this](std::uint32_t a, std::uint32_t b) { return out_.ranges[a].begin < out_.ranges[b].begin; });
+    std::sort(order.begin(), order.end(), [this](std::uint32_t a, std::uint32_t b) {
+      return std::pair(out_.ranges[a].begin, a) < std::pair(out_.ranges[b].begin, b);
+    });
     for (std::size_t i = 1; i < order.size(); ++i) {
       const GgufRange& before = out_.ranges[order[i - 1]];
       if (before.begin + before.size > out_.ranges[order[i]].begin) {
