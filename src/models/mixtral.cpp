@@ -1,5 +1,7 @@
 // Mixtral (Jiang et al. 2024): the Mistral decoder whose feed-forward part is a mixture; a router picks
 // the top k of the experts, and the softmax over the chosen scores weighs them.
+#include <algorithm>
+
 #include "models/config.h"
 #include "models/model_def.h"
 #include "ops/elementwise.h"
@@ -58,11 +60,11 @@ bool claims(const Metadata& meta) {
   return is_hf(meta, "MixtralForCausalLM", "mixtral") || is_hf(meta, "MixtralModel", "mixtral");
 }
 
-// Either every expert is a tensor of its own, or a stack says how many there are.
-void check_experts(const ConfigReader& reader, std::string_view key, std::int64_t experts, std::string_view stack, const WeightSource& weights) {
-  const WeightInfo* info = weights.find(stack);
-  const std::int64_t most = info ? info->shape[0] : static_cast<std::int64_t>(weights.list().size());
-  if (experts > most) reader.bad(key, experts, " experts, but ", weights.origin(), " has tensors for ", most, " at most");
+// Every expert of every layer is a tensor of its own or a part of a stack: no more can be meant than there are.
+void check_experts(const ConfigReader& reader, std::string_view key, std::int64_t experts, std::int64_t layers, const WeightSource& weights) {
+  std::int64_t parts = 0;
+  for (const WeightInfo& info : weights.list()) parts += info.shape.rank() == 3 ? std::min<std::int64_t>(info.shape[0], 1 << 16) : 1;
+  if (experts > parts / layers) reader.bad(key, experts, " experts in each of ", layers, " layers, but ", weights.origin(), " has tensors for ", parts, " at most");
 }
 
 std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights) {
@@ -75,7 +77,7 @@ std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights)
     c.inner = reader.integer_or("expert_feed_forward_length", c.inner, 1, 1 << 20);
     m.experts = reader.integer("expert_count", 1, most);
     m.chosen = reader.integer("expert_used_count", 1, m.experts);
-    check_experts(reader, "expert_count", m.experts, "blk.0.ffn_gate_exps.weight", weights);
+    check_experts(reader, "expert_count", m.experts, c.layers, weights);
     return std::make_unique<Decoder>(c, "block_sparse_moe", make_mixture, &m);
   }
   const ConfigReader reader(meta.values, meta.origin);
@@ -86,7 +88,7 @@ std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights)
   }
   m.experts = reader.integer_or("num_local_experts", 8, 1, most);
   m.chosen = reader.integer_or("num_experts_per_tok", 2, 1, m.experts);
-  check_experts(reader, "num_local_experts", m.experts, "model.layers.0.mlp.experts.gate_up_proj", weights);
+  check_experts(reader, "num_local_experts", m.experts, c.layers, weights);
   return std::make_unique<Decoder>(c, "block_sparse_moe", make_mixture, &m);
 }
 
