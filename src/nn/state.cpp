@@ -72,9 +72,9 @@ void PagedCache::prepare(std::int64_t length, std::int64_t count) {
   if (window_ > 0) {
     // The oldest position that a query at length - margin still sees.
     const std::int64_t oldest = length - margin_ - window_ + 1;
-    for (std::int64_t p = 0; p < static_cast<std::int64_t>(pages_.size()) && (p + 1) * page_positions <= oldest; ++p) {
-      pages_[static_cast<std::size_t>(p)] = nullptr;
-      table_[static_cast<std::size_t>(p)] = nullptr;
+    for (; freed_ < pages_.size() && static_cast<std::int64_t>(freed_ + 1) * page_positions <= oldest; ++freed_) {
+      pages_[freed_] = nullptr;
+      table_[freed_] = nullptr;
     }
   }
   const auto needed = static_cast<std::size_t>(page_count(length + count));
@@ -98,10 +98,7 @@ void PagedCache::prepare(std::int64_t length, std::int64_t count) {
 }
 
 std::int64_t PagedCache::first_position() const {
-  for (std::size_t p = 0; p < pages_.size(); ++p) {
-    if (pages_[p] != nullptr) return static_cast<std::int64_t>(p) * page_positions;
-  }
-  return 0;
+  return static_cast<std::int64_t>(freed_) * page_positions;
 }
 
 bool PagedCache::can_roll_back_to(std::int64_t length) const {
@@ -114,6 +111,7 @@ void PagedCache::rollback(std::int64_t length) {
     pages_.resize(keep);
     table_.resize(keep);
   }
+  freed_ = std::min(freed_, pages_.size());
 }
 
 std::unique_ptr<LayerState> PagedCache::fork() const { return std::make_unique<PagedCache>(*this); }
@@ -135,6 +133,7 @@ void PagedCache::load(std::int64_t length, std::span<const std::byte>& in) {
   if (length - begin > static_cast<std::int64_t>(in.size())) fail("state snapshot: shorter than its ", length - begin, " positions");
   pages_.clear();
   table_.clear();
+  freed_ = 0;
   if (begin == length) return;
   Runtime& rt = pool_->runtime();
   const std::int64_t rows = length - begin;
@@ -142,6 +141,7 @@ void PagedCache::load(std::int64_t length, std::span<const std::byte>& in) {
   const Tensor v = layout_.v_in_k ? Tensor{} : take_rows(in, rt, {rows, layout_.heads, layout_.v_dim}, layout_.dtype);
   pages_.resize(static_cast<std::size_t>(begin / page_positions));
   table_.resize(pages_.size());
+  freed_ = pages_.size();
   prepare(begin, rows);
   const KvSegment segment{0, rows, begin, table_.data()};
   ops::kv_append(k, v, {layout_, {&segment, 1}});

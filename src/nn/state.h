@@ -82,12 +82,13 @@ class PagedCache final : public LayerState {
   void load(std::int64_t length, std::span<const std::byte>& in) override;
 
  private:
-  std::int64_t first_position() const;  // of the first page that is still held
+  std::int64_t first_position() const;  // of the pages that are still held
   std::shared_ptr<PagePool> pool_;
   KvLayout layout_;
   std::int64_t window_, margin_;
   std::vector<std::shared_ptr<Page>> pages_;  // null where freed
   std::vector<std::byte*> table_;             // the same pages' memory, as kernels read it
+  std::size_t freed_ = 0;                     // leading pages that the window has given back
 };
 
 class RecurrentState final : public LayerState {
