@@ -62,7 +62,7 @@ TEST_P(TokenizerFixture, MatchesTheReference) {
 
   const JsonArray& encoded = fixture["encode"].as_array();
   ASSERT_EQ(encoded.size(), texts.as_array().size());
-  ASSERT_GT(encoded.size(), 80u);
+  ASSERT_GE(encoded.size(), 80u);
   for (std::size_t i = 0; i < encoded.size(); ++i) {
     EXPECT_EQ(t.encode(texts.as_array()[i].as_string()), ids_of(encoded[i])) << "text " << i << ": " << texts.as_array()[i].as_string();
   }
