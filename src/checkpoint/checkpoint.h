@@ -24,8 +24,11 @@ struct Checkpoint {
   bool is_gguf() const { return gguf != nullptr; }
 };
 
-// The path of MODEL: a folder, a .gguf file, or `org/name[:quant]` in the local Hugging Face cache.
-// Error with suggestions when there is no such thing.
+// Name of the model that comes with the program.
+inline constexpr std::string_view default_model = "tashika-standin";
+
+// The path of MODEL: a folder, a .gguf file, `org/name[:quant]` in the local Hugging Face cache
+// (HF_HUB_CACHE, HF_HOME), or default_model. Error with suggestions when there is no such thing.
 std::string find_checkpoint(const std::string& model);
 
 Checkpoint open_checkpoint(const std::string& path);

@@ -1,0 +1,198 @@
+#include "decode/generation.h"
+
+#include <algorithm>
+#include <random>
+
+#include "base/error.h"
+#include "base/options.h"
+#include "text/stream.h"
+#include "text/tokenizer.h"
+
+namespace tashika {
+namespace {
+
+std::uint64_t fresh_seed() {
+  std::random_device device;
+  return device() & 0x7FFFFFFF;  // small enough to be typed again
+}
+
+}  // namespace
+
+std::string_view finish_name(Finish finish) {
+  switch (finish) {
+    case Finish::none: return "none";
+    case Finish::end: return "end";
+    case Finish::stop: return "stop";
+    case Finish::length: return "length";
+    case Finish::context: return "context";
+  }
+  return "none";
+}
+
+void describe(Options& o, GenerationOptions& g) {
+  constexpr double big = 1e15;
+  o.group("Generation");
+  o.value("-n, --n-predict, --max-tokens", "N", g.n_predict, "tokens to generate at most; -1: until the text ends").range(-1, big);
+  o.value("-c, --ctx-size", "N", g.context, "positions of context; 0: what the model was made for").range(0, big);
+  o.choice("--on-overflow", "POLICY", g.overflow, {{"error", OverflowPolicy::error}, {"shift", OverflowPolicy::shift}},
+           "when the context is full: stop with an error, or drop the oldest tokens and go on");
+  o.value("--keep", "N", g.n_keep, "tokens at the start that a shift keeps; -1: the whole prompt").range(-1, big);
+  o.toggle("--ignore-eos", g.ignore_eos, "go on after the token that ends a text");
+  o.value("-r, --reverse-prompt, --stop", "TEXT", g.stop, "end the answer before this text; may be given several times");
+  describe(o, g.sampling);
+}
+
+Sequence::Sequence(const LanguageModel& model, Runtime& rt, const GenerationOptions& options, std::vector<std::int32_t> end_tokens,
+                   const Tokenizer* tokenizer, std::uint32_t number)
+    : model_(model),
+      rt_(rt),
+      options_(options),
+      end_tokens_(std::move(end_tokens)),
+      tokenizer_(tokenizer),
+      context_(options.context > 0 ? options.context : model.info().context),
+      seed_(options.sampling.seed >= 0 ? static_cast<std::uint64_t>(options.sampling.seed) : fresh_seed()),
+      sampler_(options.sampling, seed_, number, tokenizer),
+      stops_(options.stop),
+      state_(model.new_state(rt)) {
+  check(options_.sampling);
+  if (tokenizer_ == nullptr && !options_.stop.empty()) fail_with(ErrorKind::usage, "stop strings need the model's tokenizer");
+}
+
+Sequence::~Sequence() = default;
+Sequence::Sequence(Sequence&&) noexcept = default;
+
+std::int64_t Sequence::prompt(std::span<const std::int32_t> tokens) {
+  if (tokens.empty()) fail("the prompt has no tokens; give some text, or a model whose tokenizer adds BOS");
+  for (const std::int32_t id : tokens) {
+    if (id < 0 || id >= model_.info().vocab) fail("token id ", id, " is out of range: this model has ids 0 to ", model_.info().vocab - 1);
+  }
+  const auto count = static_cast<std::int64_t>(tokens.size());
+  if (context_ > 0 && count > context_ && options_.overflow == OverflowPolicy::error) {
+    fail_with(ErrorKind::limit, cat("the prompt has ", count, " tokens, more than the context of ", context_,
+                                    "; use a shorter prompt, a larger -c, or --on-overflow shift"));
+  }
+  // One token at least is computed again: its logits are wanted.
+  std::int64_t kept = 0;
+  const std::int64_t most = std::min<std::int64_t>(state_->length(), count - 1);
+  while (kept < most && tokens_[static_cast<std::size_t>(kept)] == tokens[static_cast<std::size_t>(kept)]) ++kept;
+  const std::int64_t drop = state_->length() - kept;
+  if (drop > 0 && !state_->can_roll_back(drop)) {
+    state_ = model_.new_state(rt_);
+    kept = 0;
+  } else if (drop > 0) {
+    state_->rollback(drop);
+  }
+  tokens_.assign(tokens.begin(), tokens.end());
+  prompt_length_ = count;
+  answered_ = 0;
+  dropped_ = 0;
+  finished_ = Finish::none;
+  events_.clear();
+  sampler_.rollback(0);
+  stops_ = StopMatcher(options_.stop);
+  if (tokenizer_ != nullptr) stream_ = std::make_unique<StreamDecoder>(*tokenizer_, true);
+  return kept;
+}
+
+// Called when the next forward would pass the context: drops the older half of what may be dropped.
+void Sequence::make_room() {
+  const auto count = static_cast<std::int64_t>(tokens_.size());
+  const std::int64_t keep = std::min(options_.n_keep < 0 ? prompt_length_ : options_.n_keep, context_ - 2);
+  const std::int64_t movable = count - std::max<std::int64_t>(keep, 0);
+  // At least what is too much, and half of the window so that this does not happen at every token.
+  const std::int64_t drop = std::max(count - context_ + 1, std::min(movable - 1, (context_ - std::max<std::int64_t>(keep, 0)) / 2));
+  if (context_ < 4 || drop <= 0 || drop >= movable) fail_with(ErrorKind::limit, cat("a context of ", context_, " is too small to shift"));
+  const auto first = tokens_.begin() + std::max<std::int64_t>(keep, 0);
+  tokens_.erase(first, first + drop);
+  prompt_length_ = std::max<std::int64_t>(prompt_length_ - drop, 0);
+  dropped_ += drop;
+  state_ = model_.new_state(rt_);
+}
+
+TokenEvent Sequence::accept(std::span<const float> logits) {
+  const std::span<const std::int32_t> history(tokens_);
+  Choice choice = sampler_.sample(logits, history, options_.logprobs);
+  TokenEvent event;
+  event.id = choice.id;
+  event.logprob = choice.logprob;
+  event.top = std::move(choice.top);
+  tokens_.push_back(choice.id);
+  ++answered_;
+  const bool ends = !options_.ignore_eos && std::ranges::binary_search(end_tokens_, choice.id);
+  if (stream_ && !ends) event.text = stops_.push(stream_->push(choice.id));
+  if (ends) {
+    event.finish = Finish::end;
+  } else if (stops_.hit()) {
+    event.finish = Finish::stop;
+  } else if (options_.n_predict >= 0 && answered_ >= options_.n_predict) {
+    event.finish = Finish::length;
+  } else if (context_ > 0 && static_cast<std::int64_t>(tokens_.size()) > context_ && options_.overflow == OverflowPolicy::error) {
+    event.finish = Finish::context;
+  }
+  if (event.finish != Finish::none && stream_) {
+    event.text += stops_.push(stream_->finish());
+    event.text += stops_.finish();
+  }
+  finished_ = event.finish;
+  return event;
+}
+
+Generator::Generator(LanguageModel& model, Runtime& rt, std::int64_t chunk) : model_(model), rt_(rt), chunk_(std::max<std::int64_t>(chunk, 1)) {}
+
+bool Generator::step(std::span<Sequence* const> sequences) {
+  std::vector<Slice> slices;
+  std::vector<Sequence*> running;
+  std::int64_t room = chunk_, wanted = 0, pending = 0;
+  for (Sequence* s : sequences) {
+    if (s->finished_ != Finish::none) continue;
+    check(!s->tokens_.empty(), "a sequence needs a prompt before it steps");
+    if (s->options_.n_predict == 0) {
+      s->finished_ = Finish::length;
+      continue;
+    }
+    if (s->context_ > 0 && static_cast<std::int64_t>(s->tokens_.size()) > s->context_) s->make_room();
+    const std::int64_t left = s->pending();
+    // Every sequence gets at least one token a step, so that none starves behind a long prompt.
+    const std::int64_t count = std::min(left, std::max<std::int64_t>(room, 1));
+    room -= count;
+    const std::span<const std::int32_t> tokens(s->tokens_);
+    slices.push_back({s->state_.get(), tokens.subspan(static_cast<std::size_t>(s->state_->length()), static_cast<std::size_t>(count)),
+                      count == left ? 1 : 0});
+    wanted += slices.back().wanted;
+    pending += left - count;
+    running.push_back(s);
+  }
+  if (running.empty()) return false;
+  if (wanted == 0) {
+    model_.hidden(rt_, slices);
+  } else {
+    const Tensor logits = model_.forward(rt_, slices);
+    const std::vector<float> values = logits.to_host();
+    const auto width = static_cast<std::size_t>(logits.size(-1));
+    std::size_t row = 0;
+    for (std::size_t i = 0; i < running.size(); ++i) {
+      if (slices[i].wanted == 0) continue;
+      running[i]->events_.push_back(running[i]->accept(std::span(values).subspan(row * width, width)));
+      ++row;
+    }
+  }
+  if (on_progress) on_progress(progress_context, pending);
+  return true;
+}
+
+std::optional<TokenEvent> Generator::take(Sequence& sequence) {
+  if (sequence.events_.empty()) return std::nullopt;
+  TokenEvent event = std::move(sequence.events_.front());
+  sequence.events_.pop_front();
+  return event;
+}
+
+std::optional<TokenEvent> Generator::next(Sequence& sequence) {
+  Sequence* const one[] = {&sequence};
+  while (sequence.events_.empty()) {
+    if (!step(one)) return std::nullopt;
+  }
+  return take(sequence);
+}
+
+}  // namespace tashika
