@@ -1,6 +1,5 @@
 #include "base/thread_pool.h"
 
-#include <immintrin.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -18,6 +17,15 @@ namespace tashika {
 namespace {
 
 constexpr auto spin_time = std::chrono::microseconds(200);
+
+// Tells the core that this is a spin loop.
+inline void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
 
 }  // namespace
 
@@ -60,7 +68,7 @@ struct ThreadPool::Impl {
     const auto limit = std::chrono::steady_clock::now() + spin_time;
     for (int i = 0;; ++i) {
       if (generation.load(std::memory_order_acquire) != seen) return !stop.load(std::memory_order_relaxed);
-      _mm_pause();
+      relax();
       if ((i & 63) == 63 && std::chrono::steady_clock::now() > limit) break;
     }
     std::unique_lock lock(mutex);
@@ -135,7 +143,7 @@ void ThreadPool::run(std::int64_t count, std::int64_t grain, Function function, 
   for (int t = 1; t < pool.threads; ++t) {
     int spins = 0;
     while (pool.slots[static_cast<std::size_t>(t)].done.load(std::memory_order_acquire) != generation) {
-      _mm_pause();
+      relax();
       if (++spins > 20000) std::this_thread::yield();  // more threads than cores
     }
   }

@@ -1,5 +1,5 @@
 // Rotary position tables: which angle each pair of a head turns by, and the published ways of
-// stretching them (linear, Llama 3, YaRN).
+// stretching them (linear, llama3, YaRN).
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ struct RopeScaling {
   enum class Kind { none, linear, llama3, yarn };
   Kind kind = Kind::none;
   double factor = 1.0;
-  // Llama 3 (Dubey et al. 2024): wavelengths between the two bounds are blended.
+  // llama3 (Dubey et al. 2024): wavelengths between the two bounds are blended.
   double low_freq_factor = 1.0, high_freq_factor = 4.0;
   double original_context = 8192;
   // YaRN (Peng et al. 2023).

@@ -29,7 +29,7 @@ struct Expert {
 };
 
 // Sum over the chosen experts of weights[t, j] · down(act(gate x) ∘ up x), slot by slot
-// (Shazeer et al. 2017; Mixtral 2024). x [t, d], ids i32 [t, k], weights f32 [t, k].
+// (Shazeer et al. 2017; Jiang et al. 2024). x [t, d], ids i32 [t, k], weights f32 [t, k].
 Tensor experts(const Tensor& x, const Tensor& ids, const Tensor& weights, std::span<const Expert> all, Unary act);
 
 }  // namespace tashika::ops

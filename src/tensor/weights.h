@@ -14,7 +14,7 @@
 namespace tashika {
 
 // Facts about a checkpoint as a JSON object. For a Hugging Face folder it is config.json; for a
-// GGUF file its key-value pairs, flat, under their full keys ("llama.block_count"); large arrays of
+// GGUF file its key-value pairs, flat, under their full keys ("ARCH.block_count"); large arrays of
 // the tokenizer stay out of it.
 struct Metadata {
   enum class Format { hf, gguf };

@@ -1,5 +1,5 @@
 #!/bin/bash
-# check_isa_symbols.sh SET OBJECT...
+# isa_symbols.sh SET OBJECT...
 #
 # Every symbol that the objects of one instruction set define for others must lie in the namespace
 # tashika::cpu::SET. A weak one outside it (an inline function or template of a shared header) is
@@ -8,7 +8,7 @@
 set -eu
 isa=$1
 shift
-[ $# -gt 0 ] || { echo "check_isa_symbols: no objects given" >&2; exit 1; }
+[ $# -gt 0 ] || { echo "isa_symbols: no objects given" >&2; exit 1; }
 seen=0
 bad=0
 for object in "$@"; do
@@ -21,5 +21,5 @@ for object in "$@"; do
     esac
   done < <(nm --defined-only --extern-only "$object" | awk 'NF == 3 {print $2, $3}')
 done
-[ $seen -gt 0 ] || { echo "check_isa_symbols: no symbols found" >&2; exit 1; }
+[ $seen -gt 0 ] || { echo "isa_symbols: no symbols found" >&2; exit 1; }
 exit $bad

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# all.sh: the checks of the layout that need no build.
+cd "$(dirname "$0")"
+bad=0
+for check in layers names ops sizes; do bash "$check.sh" || bad=1; done
+exit $bad
