@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "checkpoint/checkpoint.h"
-#include "nn/language_model.h"
 #include "tensor/runtime.h"
 
 namespace tashika::cli {

@@ -6,8 +6,7 @@ set -euo pipefail
 bash tools/dev/build.sh release tashika >/dev/null
 model=${1-}
 if [ -z "$model" ] || [ "${model#-}" != "$model" ]; then
-  model=build/bench/100m-q4_k_m.gguf
-  [ -f "$model" ] || bash tools/dev/random-model.sh llama 100m q4_k_m "$model" >&2
+  model=$(bash tools/dev/random-model.sh llama 100m q4_k_m)
 else
   shift
 fi
