@@ -21,46 +21,21 @@ constexpr std::uint64_t max_tensors = 262'144;
 constexpr std::uint64_t max_key = 65'535;  // the format's own limit
 constexpr std::uint64_t max_dims = 4;      // the format's own limit
 
-// Types that ggml has and this engine does not, so that a message can name them.
+// Types that ggml has (or had) and this engine does not, so that a message can name them.
+struct ForeignType {
+  std::uint32_t id;
+  std::string_view name;
+};
+constexpr ForeignType foreign_types[] = {
+    {4, "q4_2"},      {5, "q4_3"},      {9, "q8_1"},   {15, "q8_k"},  {16, "iq2_xxs"}, {17, "iq2_xs"},
+    {18, "iq3_xxs"},  {19, "iq1_s"},    {21, "iq3_s"}, {22, "iq2_s"}, {29, "iq1_m"},   {31, "q4_0_4_4"},
+    {32, "q4_0_4_8"}, {33, "q4_0_8_8"}, {34, "tq1_0"}, {35, "tq2_0"}, {39, "mxfp4"}};
+
 std::string_view foreign_type_name(std::uint32_t id) {
-  switch (id) {
-    case 4:
-      return "q4_2";
-    case 5:
-      return "q4_3";
-    case 9:
-      return "q8_1";
-    case 15:
-      return "q8_k";
-    case 16:
-      return "iq2_xxs";
-    case 17:
-      return "iq2_xs";
-    case 18:
-      return "iq3_xxs";
-    case 19:
-      return "iq1_s";
-    case 21:
-      return "iq3_s";
-    case 22:
-      return "iq2_s";
-    case 29:
-      return "iq1_m";
-    case 31:
-      return "q4_0_4_4";
-    case 32:
-      return "q4_0_4_8";
-    case 33:
-      return "q4_0_8_8";
-    case 34:
-      return "tq1_0";
-    case 35:
-      return "tq2_0";
-    case 39:
-      return "mxfp4";
-    default:
-      return "unknown";
+  for (const ForeignType& type : foreign_types) {
+    if (type.id == id) return type.name;
   }
+  return "unknown";
 }
 
 class Parser {

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json_cursor.h"
 #include "base/reader.h"
+#include "io/safetensors_index.h"
 #include "quant/formats.h"
 
 namespace tashika {
@@ -103,29 +104,6 @@ std::size_t count_tensors(std::string_view header, const std::string& what) {
   }
   in.finish();
   return count;
-}
-
-// visit(cursor, tensor name, file name) for each member of an index's "weight_map".
-template <typename Visit>
-void walk_weight_map(std::string_view text, const std::string& path, const Visit& visit) {
-  JsonCursor in(text, path);
-  bool has_map = false;
-  in.begin_object();
-  while (in.next_member()) {
-    if (in.key() != "weight_map") {
-      in.skip_value();
-      continue;
-    }
-    if (has_map) in.fail_here("\"weight_map\" appears twice");
-    has_map = true;
-    in.begin_object();
-    while (in.next_member()) {
-      const std::string_view file = in.string();  // does not disturb the key
-      visit(in, in.key(), file);
-    }
-  }
-  in.finish();
-  if (!has_map) fail(path, ": has no \"weight_map\"");
 }
 
 }  // namespace
@@ -232,26 +210,16 @@ std::unique_ptr<Safetensors> Safetensors::open(const std::string& path) {
 
 void Safetensors::open_index(const std::string& path) {
   origin_ = path;
-  const std::string text = read_file(path, max_header);
   // Two passes: which files there are, and then, with the files open, whether each keeps what the map promises. So a
   // map of any size needs no memory beside its text.
-  std::vector<std::string> files;
-  walk_weight_map(text, path, [&](JsonCursor& in, std::string_view name, std::string_view file) {
-    if (std::find(files.rbegin(), files.rend(), file) != files.rend()) return;
-    if (file.empty() || file == "." || file == ".." || file.find('/') != file.npos || file.find('\0') != file.npos) {
-      in.fail_here(cat("weight_map: tensor \"", name, "\" is said to be in \"", file, "\", which is no file name"));
-    }
-    if (files.size() == 1000) in.fail_here("weight_map: more than 1000 files");
-    files.emplace_back(file);
-  });
-  std::sort(files.begin(), files.end());
+  const std::string text = read_file(path, max_header);
   std::vector<std::shared_ptr<const MappedFile>> mapped;
-  for (const std::string& file : files) {
+  for (const std::string& file : shard_files(text, path)) {
     mapped.push_back(MappedFile::open(join_path(parent_path(path), file)));
     add_part(mapped.back()->bytes(), mapped.back(), mapped.back()->path());
   }
   index_names();
-  walk_weight_map(text, path, [&](JsonCursor& in, std::string_view name, std::string_view file) {
+  walk_weight_map(text, path, [&](const JsonCursor& in, std::string_view name, std::string_view file) {
     if (!find(name))
       in.fail_here(cat("weight_map promises tensor \"", name, "\" in ", file, ", which does not have it"));
   });

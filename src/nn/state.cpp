@@ -231,8 +231,9 @@ std::unique_ptr<SequenceState> SequenceState::fork() const {
 
 // "TSKSTATE", version, model text, length, the layers, SHA-256 of all before it (64 hex digits).
 std::vector<std::byte> SequenceState::snapshot() const {
-  std::vector<std::byte> out;
   const auto magic = std::as_bytes(std::span("TSKSTATE", 8));
+  std::vector<std::byte> out;
+  out.reserve(4096);
   out.insert(out.end(), magic.begin(), magic.end());
   put(out, std::uint32_t{1});
   put(out, static_cast<std::uint32_t>(model_.size()));

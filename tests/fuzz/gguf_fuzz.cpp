@@ -1,5 +1,7 @@
 // The GGUF parser on arbitrary bytes. What it accepts must survive being written and read again unchanged.
+
 // links: io
+
 #include <algorithm>
 #include <cstring>
 

@@ -56,7 +56,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 }
 
 // Half of the mutations change a number of the config and keep the rest of the file whole.
-extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max, unsigned int seed) {
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max,
+                                               unsigned int seed) {
 #ifndef TASHIKA_FUZZ_REPLAY
   MutationRandom random(seed);
   if (size > 8 && std::memcmp(data, "GGUF", 4) != 0 && random.below(2) == 0) {

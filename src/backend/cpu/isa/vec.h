@@ -54,11 +54,13 @@ TASHIKA_INLINE void store_bf16(uint16_t* p, F x) { store_low_16(p, round_bf16(x)
 
 // The first n of 16 lanes; lanes beyond are zero and memory beyond is not touched.
 TASHIKA_INLINE F load_bf16_n(const uint16_t* p, int64_t n) {
+  if (n >= 16) return load_bf16(p);
   uint16_t lanes[16] = {};
   for (int64_t i = 0; i < n && i < 16; ++i) lanes[i] = p[i];
   return load_bf16(lanes);
 }
 TASHIKA_INLINE F load_f16_n(const uint16_t* p, int64_t n) {
+  if (n >= 16) return load_f16(p);
   uint16_t lanes[16] = {};
   for (int64_t i = 0; i < n && i < 16; ++i) lanes[i] = p[i];
   return load_f16(lanes);

@@ -65,7 +65,8 @@ TASHIKA_INLINE __m128d fma_odd(__m128d x, __m128d y, __m128d z) {
   const __m128i up = _mm_and_si128(move, away), down = _mm_andnot_si128(away, move);
   return _mm_castsi128_pd(_mm_sub_epi64(_mm_add_epi64(_mm_castpd_si128(s), up), down));
 }
-TASHIKA_INLINE __m128 fma_part(__m128 x, __m128 y, __m128 z) {
+// Not inlined: every use would be sixty instructions, and compiling them takes minutes.
+[[maybe_unused]] static __attribute__((noinline)) __m128 fma_part(__m128 x, __m128 y, __m128 z) {
   const __m128d low = fma_odd(_mm_cvtps_pd(x), _mm_cvtps_pd(y), _mm_cvtps_pd(z));
   const __m128d high = fma_odd(_mm_cvtps_pd(_mm_movehl_ps(x, x)), _mm_cvtps_pd(_mm_movehl_ps(y, y)), _mm_cvtps_pd(_mm_movehl_ps(z, z)));
   return _mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high));
