@@ -13,7 +13,8 @@ bool claims(const Metadata& meta) {
     const Json& experts = meta.values["llama.expert_count"];
     return !experts.is_integer() || experts.as_integer() == 0;
   }
-  return is_hf(meta, "LlamaForCausalLM", "llama") || is_hf(meta, "LlamaModel", "llama");
+  return is_hf(meta, "LlamaForCausalLM", "llama") || is_hf(meta, "LlamaModel", "llama") ||
+         is_hf(meta, "LLaMAForCausalLM", "llama");
 }
 
 std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights) {
@@ -24,10 +25,10 @@ std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights)
     if (const std::int64_t window = reader.integer_or("attention.sliding_window", 0, 0, std::int64_t{1} << 40); window > 0) {
       c.windows.assign(static_cast<std::size_t>(c.layers), window);
     }
-    return std::make_unique<Decoder>(c, "mlp", dense_feed_forward);
+    return dense_decoder(c);
   }
   const ConfigReader reader(meta.values, meta.origin);
-  return std::make_unique<Decoder>(read_hf_decoder(reader, weights, 0), "mlp", dense_feed_forward);
+  return dense_decoder(read_hf_decoder(reader, weights, 0));
 }
 
 Bindings bindings(const Metadata& meta) {

@@ -24,7 +24,7 @@ std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights)
     // The 8B checkpoint's published pattern: one full layer, then three sliding ones.
     for (std::size_t i = 0; i < c.windows.size(); i += 4) c.windows[i] = 0;
   }
-  return std::make_unique<Decoder>(c, "mlp", dense_feed_forward);
+  return dense_decoder(c);
 }
 
 Bindings bindings(const Metadata&) {

@@ -48,8 +48,9 @@ struct Mixture final : FeedForward {
   }
 };
 
-std::unique_ptr<FeedForward> make_mixture(const DecoderConfig& c, const void* more) {
-  return std::make_unique<Mixture>(c, *static_cast<const MixtureConfig*>(more));
+std::unique_ptr<Module> mixture_decoder(const DecoderConfig& c, const MixtureConfig& m) {
+  return std::make_unique<Decoder>(
+      c, [&](std::int64_t i) { return std::make_unique<PreNormBlock>(c, i, "block_sparse_moe", std::make_unique<Mixture>(c, m)); });
 }
 
 bool claims(const Metadata& meta) {
@@ -78,7 +79,7 @@ std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights)
     m.experts = reader.integer("expert_count", 1, most);
     m.chosen = reader.integer("expert_used_count", 1, m.experts);
     check_experts(reader, "expert_count", m.experts, c.layers, weights);
-    return std::make_unique<Decoder>(c, "block_sparse_moe", make_mixture, &m);
+    return mixture_decoder(c, m);
   }
   const ConfigReader reader(meta.values, meta.origin);
   DecoderConfig c = read_hf_decoder(reader, weights, 8);
@@ -89,7 +90,7 @@ std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights)
   m.experts = reader.integer_or("num_local_experts", 8, 1, most);
   m.chosen = reader.integer_or("num_experts_per_tok", 2, 1, m.experts);
   check_experts(reader, "num_local_experts", m.experts, c.layers, weights);
-  return std::make_unique<Decoder>(c, "block_sparse_moe", make_mixture, &m);
+  return mixture_decoder(c, m);
 }
 
 Bindings bindings(const Metadata& meta) {

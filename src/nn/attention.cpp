@@ -12,6 +12,8 @@ Attention::Attention(const AttentionConfig& c)
       k_proj(c.kv_heads * c.head_dim, c.hidden),
       v_proj(c.kv_heads * c.head_dim, c.hidden),
       o_proj(c.hidden, c.heads * c.head_dim),
+      q_norm(c.head_dim, c.norm_eps),
+      k_norm(c.head_dim, c.norm_eps),
       config(c) {
   if (config.scale == 0) config.scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim));
 }
@@ -21,6 +23,10 @@ void Attention::parts(Visitor& v) {
   v("k_proj", k_proj);
   v("v_proj", v_proj);
   v("o_proj", o_proj);
+  if (config.norm_eps > 0) {
+    v("q_norm", q_norm);
+    v("k_norm", k_norm);
+  }
 }
 
 Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, Batch& batch, std::size_t layer, const Rope& rope,
@@ -45,8 +51,12 @@ Tensor Attention::operator()(const Tensor& x, const Tensor& residual, Batch& bat
   const std::int64_t rows = x.size(0), dim = config.head_dim;
   const Linear* const maps[] = {&q_proj, &k_proj, &v_proj};
   const std::vector<Tensor> qkv = apply_together(x, maps);
-  const Tensor out = attend(ops::reshape(qkv[0], {rows, config.heads, dim}), ops::reshape(qkv[1], {rows, config.kv_heads, dim}),
-                            ops::reshape(qkv[2], {rows, config.kv_heads, dim}), batch, layer, rope, config);
+  Tensor q = ops::reshape(qkv[0], {rows, config.heads, dim}), k = ops::reshape(qkv[1], {rows, config.kv_heads, dim});
+  if (config.norm_eps > 0) {
+    q = q_norm(q);
+    k = k_norm(k);
+  }
+  const Tensor out = attend(q, k, ops::reshape(qkv[2], {rows, config.kv_heads, dim}), batch, layer, rope, config);
   return o_proj(ops::reshape(out, {rows, config.heads * dim}), residual);
 }
 

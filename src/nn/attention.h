@@ -15,10 +15,12 @@ struct AttentionConfig {
   std::int64_t window = 0;  // 0: full
   float scale = 0;          // 0: 1 / sqrt(head_dim)
   float softcap = 0;
+  float norm_eps = 0;  // above 0: queries and keys are normed per head
 };
 
 struct Attention : Module {
   Linear q_proj, k_proj, v_proj, o_proj;
+  RmsNorm q_norm, k_norm;  // used when the config has norm_eps
   AttentionConfig config;
 
   Attention() = default;

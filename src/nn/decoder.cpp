@@ -1,19 +1,44 @@
 #include "nn/decoder.h"
 
+#include "ops/elementwise.h"
 #include "ops/matmul.h"
 
 namespace tashika {
 
-std::unique_ptr<FeedForward> dense_feed_forward(const DecoderConfig& c, const void*) { return std::make_unique<DenseFeedForward>(c); }
+AttentionConfig attention_config(const DecoderConfig& c, std::int64_t layer) {
+  return {c.hidden, c.heads, c.kv_heads, c.head_dim, c.window(layer), c.attention_scale, c.attention_softcap,
+          c.query_key_norm ? c.norm_eps : 0.0f};
+}
 
-void DecoderLayer::parts(Visitor& v) {
+PreNormBlock::PreNormBlock(const DecoderConfig& c, std::int64_t layer, std::string name, std::unique_ptr<FeedForward> part)
+    : input_layernorm(c.hidden, c.norm_eps),
+      post_attention_layernorm(c.hidden, c.norm_eps),
+      self_attn(attention_config(c, layer)),
+      feed_forward_name(std::move(name)),
+      feed_forward(std::move(part)),
+      residual_multiplier(c.residual_multiplier) {}
+
+void PreNormBlock::parts(Visitor& v) {
   v("input_layernorm", input_layernorm);
   v("self_attn", self_attn);
   v("post_attention_layernorm", post_attention_layernorm);
   v(feed_forward_name, feed_forward);
 }
 
-Decoder::Decoder(const DecoderConfig& c, std::string feed_forward_name, const MakeFeedForward& make, const void* more)
+Tensor PreNormBlock::operator()(const Tensor& x, Batch& batch, std::size_t layer, const Rope& rope) const {
+  if (residual_multiplier == 1.0f) {
+    const Tensor attended = self_attn(input_layernorm(x), x, batch, layer, rope);
+    return (*feed_forward)(post_attention_layernorm(attended), attended);
+  }
+  const Tensor attended = ops::add(x, ops::scale(self_attn(input_layernorm(x), {}, batch, layer, rope), residual_multiplier));
+  return ops::add(attended, ops::scale((*feed_forward)(post_attention_layernorm(attended), {}), residual_multiplier));
+}
+
+std::unique_ptr<LayerState> PreNormBlock::new_state(std::shared_ptr<PagePool> pool, const StateOptions& options) const {
+  return self_attn.new_state(std::move(pool), options);
+}
+
+Decoder::Decoder(const DecoderConfig& c, const MakeBlock& make)
     : LanguageModel({c.vocab, c.hidden, c.layers, c.context}),
       config(c),
       embed_tokens(c.vocab, c.hidden),
@@ -21,15 +46,7 @@ Decoder::Decoder(const DecoderConfig& c, std::string feed_forward_name, const Ma
       lm_head(c.vocab, c.hidden),
       rope_freqs({c.rope_dim / 2}, true),
       rope(c.rope_dim, c.rope_theta, c.rope_scaling, c.rope_interleaved) {
-  for (std::int64_t i = 0; i < c.layers; ++i) {
-    DecoderLayer layer;
-    layer.input_layernorm = RmsNorm(c.hidden, c.norm_eps);
-    layer.post_attention_layernorm = RmsNorm(c.hidden, c.norm_eps);
-    layer.self_attn = Attention({c.hidden, c.heads, c.kv_heads, c.head_dim, c.window(i), 0, 0});
-    layer.feed_forward_name = feed_forward_name;
-    layer.feed_forward = make(c, more);
-    layers.push_back(std::move(layer));
-  }
+  for (std::int64_t i = 0; i < c.layers; ++i) layers.push_back(make(i));
 }
 
 void Decoder::parts(Visitor& v) {
@@ -46,22 +63,29 @@ void Decoder::bound() {
 
 Tensor Decoder::trunk(Batch& batch) {
   Tensor x = embed_tokens(batch.tokens());
+  if (config.embedding_multiplier != 1.0f) x = ops::scale(x, config.embedding_multiplier);
   for (std::size_t i = 0; i < layers.size(); ++i) {
     batch.runtime().throw_if_cancelled();
-    const DecoderLayer& layer = layers[i];
-    x = layer.self_attn(layer.input_layernorm(x), x, batch, i, rope);
-    x = (*layer.feed_forward)(layer.post_attention_layernorm(x), x);
+    x = (*layers[i])(x, batch, i, rope);
   }
   return norm(x);
 }
 
 Tensor Decoder::head(const Tensor& hidden) {
-  return config.tied ? ops::linear(hidden, embed_tokens.weight) : lm_head(hidden);
+  Tensor out = config.tied ? ops::linear(hidden, embed_tokens.weight) : lm_head(hidden);
+  if (config.logit_multiplier != 1.0f) out = ops::scale(out, config.logit_multiplier);
+  if (config.logit_softcap > 0) out = ops::scale(ops::tanh(ops::scale(out, 1.0f / config.logit_softcap)), config.logit_softcap);
+  return out;
 }
 
 std::unique_ptr<LayerState> Decoder::new_layer_state(std::int64_t layer, std::shared_ptr<PagePool> pool,
                                                      const StateOptions& options) const {
-  return layers[static_cast<std::size_t>(layer)].self_attn.new_state(std::move(pool), options);
+  return layers[static_cast<std::size_t>(layer)]->new_state(std::move(pool), options);
+}
+
+std::unique_ptr<Module> dense_decoder(const DecoderConfig& c) {
+  return std::make_unique<Decoder>(
+      c, [&](std::int64_t i) { return std::make_unique<PreNormBlock>(c, i, "mlp", std::make_unique<DenseFeedForward>(c)); });
 }
 
 }  // namespace tashika

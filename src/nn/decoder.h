@@ -2,6 +2,7 @@
 // feed-forward part with residuals, final norm, head. A family's file chooses the parts.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,8 +25,22 @@ struct DecoderConfig {
   double rope_theta = 10000;
   RopeScaling rope_scaling;
   bool rope_interleaved = false;
+  // Constants that some families multiply by.
+  float embedding_multiplier = 1, residual_multiplier = 1;
+  float attention_scale = 0;   // 0: 1 / sqrt(head_dim)
+  float attention_softcap = 0, logit_softcap = 0;
+  float logit_multiplier = 1;
+  bool query_key_norm = false;  // RMS norm of every head's queries and keys before they turn
 
   std::int64_t window(std::int64_t layer) const { return windows.empty() ? 0 : windows[static_cast<std::size_t>(layer)]; }
+};
+
+AttentionConfig attention_config(const DecoderConfig& c, std::int64_t layer);
+
+// One layer: hidden rows in, hidden rows out.
+struct DecoderBlock : Module {
+  virtual Tensor operator()(const Tensor& x, Batch& batch, std::size_t layer, const Rope& rope) const = 0;
+  virtual std::unique_ptr<LayerState> new_state(std::shared_ptr<PagePool> pool, const StateOptions& options) const = 0;
 };
 
 // f(normed x) + residual.
@@ -40,26 +55,31 @@ struct DenseFeedForward final : FeedForward {
   Tensor operator()(const Tensor& x, const Tensor& residual) const override { return mlp(x, residual); }
 };
 
-struct DecoderLayer : Module {
+// x + attention(norm x), then x + feed_forward(norm x): the block of Llama and most that followed.
+struct PreNormBlock final : DecoderBlock {
   RmsNorm input_layernorm, post_attention_layernorm;
   Attention self_attn;
   std::string feed_forward_name;  // "mlp" in most checkpoints
   std::unique_ptr<FeedForward> feed_forward;
+  float residual_multiplier = 1;
 
+  PreNormBlock(const DecoderConfig& c, std::int64_t layer, std::string name, std::unique_ptr<FeedForward> part);
   void parts(Visitor& v) override;
+  Tensor operator()(const Tensor& x, Batch& batch, std::size_t layer, const Rope& rope) const override;
+  std::unique_ptr<LayerState> new_state(std::shared_ptr<PagePool> pool, const StateOptions& options) const override;
 };
 
 struct Decoder final : LanguageModel {
   DecoderConfig config;
   Embedding embed_tokens;
-  std::vector<DecoderLayer> layers;
+  std::vector<std::unique_ptr<DecoderBlock>> layers;
   RmsNorm norm;
   Linear lm_head;
   Param rope_freqs;  // divisors of the rotary frequencies that some GGUF files carry
   Rope rope;
 
-  using MakeFeedForward = std::unique_ptr<FeedForward> (*)(const DecoderConfig&, const void* more);
-  Decoder(const DecoderConfig& c, std::string feed_forward_name, const MakeFeedForward& make, const void* more = nullptr);
+  using MakeBlock = std::function<std::unique_ptr<DecoderBlock>(std::int64_t layer)>;
+  Decoder(const DecoderConfig& c, const MakeBlock& make);
   void parts(Visitor& v) override;
   void bound() override;
 
@@ -70,6 +90,7 @@ struct Decoder final : LanguageModel {
                                               const StateOptions& options) const override;
 };
 
-std::unique_ptr<FeedForward> dense_feed_forward(const DecoderConfig& c, const void*);
+// A decoder of pre-norm blocks with dense gated MLPs.
+std::unique_ptr<Module> dense_decoder(const DecoderConfig& c);
 
 }  // namespace tashika
