@@ -180,15 +180,16 @@ TEST_P(Family, WithoutStateAgreesWithinRounding) {
   const auto expected = feed(*s, tokens);
   const Slice slice{nullptr, tokens, 50};
   const auto dense = model->forward(*rt, {&slice, 1}).to_host();
-  double spread = 0, worst = 0;
+  double spread = 0, worst = 0, total = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     spread += static_cast<double>(expected[i]) * expected[i];
     worst = std::max(worst, static_cast<double>(std::abs(expected[i] - dense[i])));
+    total += std::abs(expected[i] - dense[i]);
   }
   spread = std::sqrt(spread / static_cast<double>(expected.size()));
-  // In fast mode the cache is rounded to bf16, which the dense path is not.
-  const double mean_bound = GetParam().compute == ComputeMode::exact ? 1e-5 : 0.5;
-  EXPECT_LT(worst / spread, mean_bound);
+  // In fast mode the cache is rounded to bf16, which the dense path is not: a router may then choose otherwise.
+  if (GetParam().compute == ComputeMode::exact) EXPECT_LT(worst / spread, 1e-5);
+  else EXPECT_LT(total / static_cast<double>(expected.size()) / spread, 0.06);
 }
 
 TEST_P(Family, MetaRunGivesShapes) {
