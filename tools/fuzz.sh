@@ -61,7 +61,7 @@ for name in "${names[@]}"; do
       ;;
     merge)
       merged=$(mktemp -d)
-      "$program" "${limits[@]}" -merge=1 "$merged" "$committed" "$found" >"build/fuzz/$name.merge.log" 2>&1
+      "$program" "${limits[@]}" -use_counters=0 -set_cover_merge=1 "$merged" "$committed" "$found" >"build/fuzz/$name.merge.log" 2>&1
       find "$committed" -type f -name '[0-9a-f]*' -regex '.*/[0-9a-f]\{40\}' -delete
       # Small inputs only: the corpora are committed.
       find "$merged" -type f -size -9k -exec cp -n {} "$committed/" \;

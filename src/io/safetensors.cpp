@@ -4,10 +4,8 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/json_cursor.h"
 #include "base/reader.h"
-#include "io/safetensors_index.h"
 #include "quant/formats.h"
 
 namespace tashika {
@@ -194,36 +192,6 @@ std::unique_ptr<Safetensors> Safetensors::parse(std::span<const std::byte> bytes
   out->add_part(bytes, std::move(owner), out->origin_);
   out->index_names();
   return out;
-}
-
-std::unique_ptr<Safetensors> Safetensors::open(const std::string& path) {
-  if (!path.ends_with(".json")) {
-    const auto file = MappedFile::open(path);
-    auto out = parse(file->bytes(), file, path);
-    file->check_unchanged();
-    return out;
-  }
-  std::unique_ptr<Safetensors> out(new Safetensors);
-  out->open_index(path);
-  return out;
-}
-
-void Safetensors::open_index(const std::string& path) {
-  origin_ = path;
-  // Two passes: which files there are, and then, with the files open, whether each keeps what the map promises. So a
-  // map of any size needs no memory beside its text.
-  const std::string text = read_file(path, max_header);
-  std::vector<std::shared_ptr<const MappedFile>> mapped;
-  for (const std::string& file : shard_files(text, path)) {
-    mapped.push_back(MappedFile::open(join_path(parent_path(path), file)));
-    add_part(mapped.back()->bytes(), mapped.back(), mapped.back()->path());
-  }
-  index_names();
-  walk_weight_map(text, path, [&](const JsonCursor& in, std::string_view name, std::string_view file) {
-    if (!find(name))
-      in.fail_here(cat("weight_map promises tensor \"", name, "\" in ", file, ", which does not have it"));
-  });
-  for (const auto& file : mapped) file->check_unchanged();
 }
 
 }  // namespace tashika
