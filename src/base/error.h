@@ -7,6 +7,7 @@
 
 #include <charconv>
 #include <concepts>
+#include <cstddef>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -35,13 +36,21 @@ class Error : public std::exception {
 };
 
 namespace detail {
-inline void append(std::string& out, std::string_view s) { out.append(s); }
-inline void append(std::string& out, const char* s) { out.append(s); }
-inline void append(std::string& out, char c) { out.push_back(c); }
-inline void append(std::string& out, bool b) { out.append(b ? "true" : "false"); }
+inline void append(std::string& out, std::string_view s) {
+  out.append(s);
+}
+inline void append(std::string& out, const char* s) {
+  out.append(s);
+}
+inline void append(std::string& out, char c) {
+  out.push_back(c);
+}
+inline void append(std::string& out, bool b) {
+  out.append(b ? "true" : "false");
+}
 template <typename T>
-  requires(std::is_arithmetic_v<T> && !std::same_as<T, bool> && !std::same_as<T, char>)
-void append(std::string& out, T value) {
+requires(std::is_arithmetic_v<T> && !std::same_as<T, bool> && !std::same_as<T, char>) void append(std::string& out,
+                                                                                                  T value) {
   char buffer[64];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value);
   out.append(buffer, end.ptr);
@@ -55,6 +64,10 @@ std::string cat(const Args&... args) {
   (detail::append(out, args), ...);
   return out;
 }
+
+// Text from outside as a message may show it: control characters, DEL and bytes that are no UTF-8 become \xNN (a name
+// in a file must not move the terminal's cursor), and what is longer than `limit` bytes ends in "…".
+std::string printable(std::string_view text, std::size_t limit = 120);
 
 [[noreturn]] void fail_with(ErrorKind kind, std::string message);
 

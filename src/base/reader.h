@@ -70,7 +70,7 @@ class ByteReader {
   }
 
   [[noreturn]] void fail_at(std::uint64_t offset, std::string_view field, std::string_view problem) const {
-    fail(what_, ": ", field, " at byte ", offset, ": ", problem);
+    fail(what_, ": ", printable(field, 200), " at byte ", offset, ": ", problem);
   }
 
  private:

@@ -115,7 +115,7 @@ class Parser {
     for (const GgufField& field : out_.fields) keys.push_back(field.key);
     std::sort(keys.begin(), keys.end());
     const auto twin = std::adjacent_find(keys.begin(), keys.end());
-    if (twin != keys.end()) fail(in_.what(), ": key \"", *twin, "\" appears twice");
+    if (twin != keys.end()) fail(in_.what(), ": key \"", printable(*twin), "\" appears twice");
   }
 
   GgufType read_type(std::string_view key) {
@@ -165,7 +165,7 @@ class Parser {
       const std::uint64_t at = in_.offset();
       const std::string_view name = read_name(cat("tensor ", i, " name"), max_key);
       if (name.empty()) in_.fail_at(at, cat("tensor ", i, " name"), "is empty");
-      const std::string field = cat("tensor \"", name, "\"");
+      const std::string field = cat("tensor \"", printable(name), "\"");
       const std::uint64_t dims_at = in_.offset();
       const auto dims = in_.read<std::uint32_t>(field);
       if (dims > max_dims) in_.fail_at(dims_at, field, cat("has ", dims, " dimensions, more than ", max_dims));
@@ -212,8 +212,9 @@ class Parser {
       GgufRange& range = out_.ranges[i];
       const auto end = checked_add(range.begin, range.size);
       if (!end || *end > available) {
-        fail(in_.what(), ": tensor \"", out_.tensors[i].name, "\" has ", range.size, " bytes at data offset ",
-             range.begin, ", beyond the ", available, " bytes of data: the file is cut short");
+        fail(in_.what(), ": tensor \"", printable(out_.tensors[i].name), "\" has ", range.size,
+             " bytes at data offset ", range.begin, ", beyond the ", available,
+             " bytes of data: the file is cut short");
       }
       range.begin += data;
     }
@@ -225,8 +226,8 @@ class Parser {
     for (std::size_t i = 1; i < order.size(); ++i) {
       const GgufRange& before = out_.ranges[order[i - 1]];
       if (before.begin + before.size > out_.ranges[order[i]].begin) {
-        fail(in_.what(), ": tensors \"", out_.tensors[order[i - 1]].name, "\" and \"", out_.tensors[order[i]].name,
-             "\" overlap at byte ", out_.ranges[order[i]].begin);
+        fail(in_.what(), ": tensors \"", printable(out_.tensors[order[i - 1]].name), "\" and \"",
+             printable(out_.tensors[order[i]].name), "\" overlap at byte ", out_.ranges[order[i]].begin);
       }
     }
   }

@@ -36,7 +36,7 @@ Entry read_entry(JsonCursor& in, std::string_view name) {
   Entry entry;
   bool has_dtype = false, has_shape = false, has_offsets = false;
   const auto once = [&](bool& seen, const char* field) {
-    if (seen) in.fail_here(cat("tensor \"", name, "\" has two fields \"", field, "\""));
+    if (seen) in.fail_here(cat("tensor \"", printable(name), "\" has two fields \"", field, "\""));
     seen = true;
   };
   in.begin_object();
@@ -46,7 +46,7 @@ Entry read_entry(JsonCursor& in, std::string_view name) {
       const std::string_view dtype = in.string();
       entry.dtype = find_safetensors_dtype(dtype);
       if (!entry.dtype) {
-        in.fail_here(cat("tensor \"", name, "\" has the unknown dtype \"", dtype,
+        in.fail_here(cat("tensor \"", printable(name), "\" has the unknown dtype \"", printable(dtype),
                          "\" (known: ", safetensors_dtype_names(), ")"));
       }
     } else if (in.key() == "shape") {
@@ -54,9 +54,9 @@ Entry read_entry(JsonCursor& in, std::string_view name) {
       in.begin_array();
       while (in.next_element()) {
         const std::uint64_t dim = in.unsigned_integer();
-        if (dim > INT64_MAX) in.fail_here(cat("tensor \"", name, "\" has a dimension beyond 2^63"));
+        if (dim > INT64_MAX) in.fail_here(cat("tensor \"", printable(name), "\" has a dimension beyond 2^63"));
         if (entry.shape.rank() == Shape::max_rank) {
-          in.fail_here(cat("tensor \"", name, "\" has more than ", Shape::max_rank, " dimensions"));
+          in.fail_here(cat("tensor \"", printable(name), "\" has more than ", Shape::max_rank, " dimensions"));
         }
         entry.shape.push_back(static_cast<std::int64_t>(dim));
       }
@@ -70,14 +70,14 @@ Entry read_entry(JsonCursor& in, std::string_view name) {
         if (count == 1) entry.end = value;
         if (++count > 2) break;
       }
-      if (count != 2) in.fail_here(cat("tensor \"", name, "\" has data_offsets that are not two numbers"));
+      if (count != 2) in.fail_here(cat("tensor \"", printable(name), "\" has data_offsets that are not two numbers"));
     } else {
       in.skip_value();
     }
   }
   for (const auto& [seen, field] :
        {std::pair(has_dtype, "dtype"), {has_shape, "shape"}, {has_offsets, "data_offsets"}}) {
-    if (!seen) in.fail_here(cat("tensor \"", name, "\" has no field \"", field, "\""));
+    if (!seen) in.fail_here(cat("tensor \"", printable(name), "\" has no field \"", field, "\""));
   }
   return entry;
 }
@@ -148,15 +148,15 @@ void Safetensors::add_part(std::span<const std::byte> bytes, std::shared_ptr<con
     const Entry entry = read_entry(in, name);
     std::uint64_t size = 0;
     if (!tensor_bytes(entry.shape, entry.dtype, size)) {
-      in.fail_here(cat("tensor \"", name, "\" of shape ", entry.shape.str(), " has too many elements"));
+      in.fail_here(cat("tensor \"", printable(name), "\" of shape ", entry.shape.str(), " has too many elements"));
     }
     if (entry.end < entry.begin || entry.end > data_size) {
-      in.fail_here(cat("tensor \"", name, "\" has data_offsets [", entry.begin, ", ", entry.end, "] outside the ",
-                       data_size, " bytes of data"));
+      in.fail_here(cat("tensor \"", printable(name), "\" has data_offsets [", entry.begin, ", ", entry.end,
+                       "] outside the ", data_size, " bytes of data"));
     }
     if (entry.end - entry.begin != size) {
-      in.fail_here(cat("tensor \"", name, "\" of ", entry.dtype->safetensors_name, entry.shape.str(), " needs ", size,
-                       " bytes, its data_offsets give ", entry.end - entry.begin));
+      in.fail_here(cat("tensor \"", printable(name), "\" of ", entry.dtype->safetensors_name, entry.shape.str(),
+                       " needs ", size, " bytes, its data_offsets give ", entry.end - entry.begin));
     }
     infos_.push_back({std::move(name), entry.dtype, entry.shape});
     ranges_.push_back({data_begin + entry.begin, size});
@@ -172,7 +172,7 @@ void Safetensors::add_part(std::span<const std::byte> bytes, std::shared_ptr<con
   for (const std::uint32_t i : order) {
     const std::uint64_t begin = ranges_[i].begin;
     if (begin != expected) {
-      fail(what, ": tensor \"", infos_[i].name, "\" starts at data byte ", begin - data_begin, ", ",
+      fail(what, ": tensor \"", printable(infos_[i].name), "\" starts at data byte ", begin - data_begin, ", ",
            begin < expected ? "inside the tensor before it, which ends at "
                             : "leaving a gap after the one before it, which ends at ",
            expected - data_begin);

@@ -33,7 +33,8 @@ std::vector<std::string> shard_files(std::string_view text, const std::string& w
   walk_weight_map(text, what, [&](const JsonCursor& in, std::string_view name, std::string_view file) {
     if (std::find(files.rbegin(), files.rend(), file) != files.rend()) return;
     if (file.empty() || file == "." || file == ".." || file.find('/') != file.npos || file.find('\0') != file.npos) {
-      in.fail_here(cat("weight_map: tensor \"", name, "\" is said to be in \"", file, "\", which is no file name"));
+      in.fail_here(cat("weight_map: tensor \"", printable(name), "\" is said to be in \"", printable(file),
+                       "\", which is no file name"));
     }
     if (files.size() == 1000) in.fail_here("weight_map: more than 1000 files");
     files.emplace_back(file);

@@ -31,7 +31,8 @@ void Safetensors::open_index(const std::string& path) {
   index_names();
   walk_weight_map(text, path, [&](const JsonCursor& in, std::string_view name, std::string_view file) {
     if (!find(name))
-      in.fail_here(cat("weight_map promises tensor \"", name, "\" in ", file, ", which does not have it"));
+      in.fail_here(
+          cat("weight_map promises tensor \"", printable(name), "\" in ", printable(file), ", which does not have it"));
   });
   for (const auto& file : mapped) file->check_unchanged();
 }

@@ -28,7 +28,7 @@ std::span<const std::byte> WeightTable::bytes(std::size_t index) const {
 
 Tensor WeightTable::load(std::string_view name, Runtime& rt) const {
   const WeightInfo* info = find(name);
-  if (!info) fail(origin_, ": has no tensor \"", name, "\"");
+  if (!info) fail(origin_, ": has no tensor \"", printable(name), "\"");
   if (rt.is_meta()) return Tensor::empty(rt, info->shape, info->dtype);
   const auto index = static_cast<std::size_t>(info - infos_.data());
   const auto data = bytes(index);
@@ -47,7 +47,7 @@ void WeightTable::index_names() {
   const auto twin = std::adjacent_find(by_name_.begin(), by_name_.end(), [this](std::uint32_t a, std::uint32_t b) {
     return infos_[a].name == infos_[b].name;
   });
-  if (twin != by_name_.end()) fail(origin_, ": tensor \"", infos_[*twin].name, "\" appears twice");
+  if (twin != by_name_.end()) fail(origin_, ": tensor \"", printable(infos_[*twin].name), "\" appears twice");
 }
 
 bool tensor_bytes(const Shape& shape, DType dtype, std::uint64_t& bytes) {

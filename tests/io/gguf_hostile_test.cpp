@@ -86,6 +86,8 @@ TEST(GgufHostile, EveryMalformationHasItsMessage) {
       {"type 13", header(0, 1) + pair_of("k", 13, "1234"), "f: k at byte 33: has the unknown value type 13"},
       {"type 2^32 - 1", header(0, 1) + pair_of("k", ~U32{0}, "1234"),
        "f: k at byte 33: has the unknown value type 4294967295"},
+      {"a key that moves the cursor", header(0, 1) + pair_of("\x1b[2J", 13, "1234"),
+       "f: \\x1b[2J at byte 36: has the unknown value type 13"},
       {"bool of 2", header(0, 1) + pair_of("k", 7, "\x02"), "f: k at byte 37: is a bool of value 2"},
       {"bools of 1, 3", header(0, 1) + array_of("k", 7, 2, "\x01\x03"), "f: k at byte 50: is a bool of value 3"},
       {"text beyond the file", header(0, 1) + pair_of("k", 8, le<U64>(9) + "12345678"),
