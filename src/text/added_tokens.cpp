@@ -5,11 +5,22 @@
 #include "text/unicode.h"
 
 namespace tashika {
+namespace {
+
+// Texts for SentencePiece keep their invalid bytes until its normalizer: each counts as U+FFFD here.
+utf8::Decoded character(std::string_view text, std::size_t at) {
+  return utf8::scan(text, at).valid ? utf8::decode(text, at) : utf8::Decoded{0xFFFD, 1};
+}
+
+}  // namespace
 
 void AddedTokens::add(AddedToken token) {
   if (token.content.empty()) return;
   limit_ = std::max(limit_, token.id + 1);
-  if (token.special) special_.insert(token.content);
+  if (token.special) {
+    special_.insert(token.content);
+    if (!token.shown) skipped_.insert(token.content);
+  }
   const auto same = by_id_.find(token.id);
   std::size_t place = tokens_.size();
   if (same != by_id_.end()) {
@@ -78,21 +89,21 @@ void AddedTokens::split(const Piece& piece, const ByteTrie& trie, bool special_a
     const AddedToken& token = tokens_[hit.value];
     if (special_as_text && special_.contains(token.content)) continue;
     if (token.single_word) {
-      const bool left = begin > 0 && word.contains(utf8::decode(text, utf8::previous(text, begin)).code);
-      const bool right = end < text.size() && word.contains(utf8::decode(text, end).code);
+      const bool left = begin > 0 && word.contains(character(text, utf8::previous(text, begin)).code);
+      const bool right = end < text.size() && word.contains(character(text, end).code);
       if (left || right) continue;
     }
     if (token.lstrip) {
       while (begin > 0) {
         const std::size_t before = utf8::previous(text, begin);
-        if (before < rest || !white.contains(utf8::decode(text, before).code)) break;
+        if (before < rest || !white.contains(character(text, before).code)) break;
         begin = before;
       }
       begin = std::max(begin, rest);
     }
     if (token.rstrip) {
       while (end < text.size()) {
-        const utf8::Decoded c = utf8::decode(text, end);
+        const utf8::Decoded c = character(text, end);
         if (!white.contains(c.code)) break;
         end += c.size;
       }

@@ -21,6 +21,7 @@ struct AddedToken {
   bool single_word = false, lstrip = false, rstrip = false;
   bool normalized = true;  // matched in the normalized text, by its own normalized form
   bool special = false;
+  bool shown = false;  // special, but not skipped when special tokens are
 };
 
 class AddedTokens {
@@ -41,7 +42,7 @@ class AddedTokens {
   const AddedToken* find(std::string_view content) const;
   // What decoding starts from: the normalized form where that differs from the content.
   const std::string* spelling(TokenId id) const;
-  bool is_special_text(std::string_view token) const { return special_.contains(std::string(token)); }
+  bool is_skipped(std::string_view token) const { return skipped_.contains(std::string(token)); }
   const std::vector<AddedToken>& all() const { return tokens_; }
   TokenId id_limit() const { return limit_; }
 
@@ -53,7 +54,7 @@ class AddedTokens {
   std::vector<std::string> normalized_;  // beside tokens_: what is looked for
   std::unordered_map<TokenId, std::size_t> by_id_;
   std::unordered_map<std::string, std::size_t> by_content_;
-  std::unordered_set<std::string> special_;
+  std::unordered_set<std::string> special_, skipped_;
   ByteTrie raw_trie_, normalized_trie_;
   TokenId limit_ = 0;
 };

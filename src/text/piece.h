@@ -1,6 +1,7 @@
 // A part of the text on its way through normalizers and pre-tokenizers.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,12 +13,12 @@ namespace tashika {
 // Metaspace with prepend_scheme "first" asks whether a part starts where the text started, after
 // whatever normalizers did to it. So a piece keeps how many of its leading bytes stem from there.
 struct Piece {
-  std::string text;          // valid UTF-8
+  std::string text;          // valid UTF-8 (SentencePiece and GGUF: before their normalizer, any bytes)
   bool at_start = true;      // it begins at offset 0 of the original text
   std::size_t lead = 0;      // leading bytes of `text` that are aligned with that offset
 
   static Piece whole(std::string_view text) {
-    return {std::string(text), true, text.empty() ? 0 : utf8::length(text[0])};
+    return {std::string(text), true, text.empty() ? 0 : std::min(utf8::length(text[0]), text.size())};
   }
   Piece slice(std::size_t begin, std::size_t end) const {
     const bool start = at_start && (begin == 0 ? lead > 0 || text.empty() : begin < lead);

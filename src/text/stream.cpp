@@ -25,7 +25,7 @@ std::string StreamDecoder::push(TokenId id) {
   const TokenizerParts& parts = tokenizer_->parts();
   const std::string* token = parts.added.spelling(id);
   if (!token) token = parts.model->vocabulary().token(id);
-  if (!token || (skip_special_ && parts.added.is_special_text(*token))) return {};
+  if (!token || (skip_special_ && parts.added.is_skipped(*token))) return {};
   decoding_->push(*token);
   return take(false);
 }

@@ -17,7 +17,7 @@ void encode_into(const TokenizerParts& parts, std::string_view raw, EncodeOption
   std::string repaired;
   std::string_view text = raw;
   if (parts.invalid_text != InvalidText::keep && !utf8::is_valid(raw)) {
-    repaired = parts.invalid_text == InvalidText::replace_bytes ? utf8::replace_invalid_bytes(raw) : utf8::replace_invalid(raw);
+    repaired = utf8::replace_invalid(raw);
     text = repaired;
   }
   if (text.size() > 0x7FFFFFF0) fail_with(ErrorKind::limit, "texts of 2 GiB and more cannot be tokenized at once: split the text");
@@ -80,7 +80,7 @@ std::string Tokenizer::decode(std::span<const TokenId> ids, bool skip_special, D
   for (const TokenId id : ids) {
     if (id < 0 || id >= limit) fail("token id ", id, " is out of range: this tokenizer's ids go from 0 to ", limit - 1);
     const std::string* token = spelling(*parts_, id);
-    if (!token || (skip_special && parts_->added.is_special_text(*token))) continue;
+    if (!token || (skip_special && parts_->added.is_skipped(*token))) continue;
     decoding.push(*token);
   }
   decoding.finish();

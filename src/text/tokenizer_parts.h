@@ -16,7 +16,7 @@
 namespace tashika {
 
 // How text that is no valid UTF-8 is read.
-enum class InvalidText { replace_subparts, replace_bytes, keep };
+enum class InvalidText { replace, keep };
 
 struct TokenizerParts {
   AddedTokens added;
@@ -25,7 +25,7 @@ struct TokenizerParts {
   std::unique_ptr<const Model> model;                  // never null
   std::unique_ptr<const PostProcessor> post_processor; // may be null
   DecoderChain decoder;
-  InvalidText invalid_text = InvalidText::replace_subparts;
+  InvalidText invalid_text = InvalidText::replace;
   std::string name;  // of the model, when it is not model->name()
 
   std::optional<TokenId> bos, eos, unk, pad;
