@@ -119,8 +119,68 @@ void AddedTokens::split(const Piece& piece, const ByteTrie& trie, bool special_a
   }
 }
 
+void AddedTokens::split_longest_first(std::string_view text, const Normalizer* normalizer, bool special_as_text, RegexScratch& scratch,
+                                      const OnToken& on_token, const OnText& on_text) const {
+  // Which tokens occur at all, so that each need not search the whole text.
+  std::vector<char> occurs(tokens_.size(), 0);
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (raw_trie_.starts(text[at])) raw_trie_.prefixes(text.substr(at), [&](std::size_t, std::uint32_t i) { occurs[i] = 1; });
+  }
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < tokens_.size(); ++i) {
+    if (occurs[i] && !(special_as_text && tokens_[i].special)) order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return tokens_[a].content.size() > tokens_[b].content.size(); });
+
+  constexpr std::size_t no_token = ~std::size_t{0};
+  struct Part {
+    std::size_t begin, end, token;
+  };
+  const auto is_space = [&](std::size_t at) { return text[at] == ' ' || (text[at] >= '\t' && text[at] <= '\r'); };
+  std::vector<Part> parts, next;
+  if (!text.empty()) parts.push_back({0, text.size(), no_token});
+  for (const std::size_t i : order) {
+    const AddedToken& token = tokens_[i];
+    next.clear();
+    for (const Part& part : parts) {
+      if (part.token != no_token) {
+        next.push_back(part);
+        continue;
+      }
+      std::size_t begin = part.begin;
+      while (begin < part.end) {
+        const std::size_t found = text.substr(0, part.end).find(token.content, begin);
+        if (found == std::string_view::npos) break;
+        std::size_t left = found;
+        while (token.lstrip && left > begin && is_space(left - 1)) --left;
+        if (left > begin) next.push_back({begin, left, no_token});
+        begin = found + token.content.size();
+        next.push_back({found, begin, i});
+        while (token.rstrip && begin < part.end && is_space(begin)) ++begin;
+      }
+      if (begin < part.end) next.push_back({begin, part.end, no_token});
+    }
+    parts.swap(next);
+  }
+  for (const Part& part : parts) {
+    const std::string_view s = text.substr(part.begin, part.end - part.begin);
+    if (part.token != no_token) {
+      on_token(tokens_[part.token], s);
+      continue;
+    }
+    Piece piece = Piece::whole(s);
+    piece.at_start = part.begin == 0;
+    if (normalizer) normalizer->apply(piece, scratch);
+    if (!piece.text.empty()) on_text(std::move(piece));
+  }
+}
+
 void AddedTokens::extract(std::string_view text, const Normalizer* normalizer, bool special_as_text, RegexScratch& scratch,
                           const OnToken& on_token, const OnText& on_text) const {
+  if (longest_first_) {
+    split_longest_first(text, normalizer, special_as_text, scratch, on_token, on_text);
+    return;
+  }
   split(Piece::whole(text), raw_trie_, special_as_text, on_token, [&](Piece&& piece) {
     if (normalizer) normalizer->apply(piece, scratch);
     if (piece.text.empty()) return;

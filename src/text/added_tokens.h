@@ -28,6 +28,9 @@ class AddedTokens {
  public:
   // Adds to a set that `finish` closes. A later token with the same id or content replaces the former.
   void add(AddedToken token);
+  // As llama.cpp matches: each token in turn, the longest first, everywhere in what text is left; only ASCII
+  // white space is stripped. All tokens are matched in the raw text.
+  void match_longest_first() { longest_first_ = true; }
   // Works out normalized forms (`normalizer` may be null) and builds the matchers.
   void finish(const Normalizer* normalizer);
 
@@ -47,9 +50,12 @@ class AddedTokens {
   TokenId id_limit() const { return limit_; }
 
  private:
-  class Matches;
   void split(const Piece& piece, const ByteTrie& trie, bool special_as_text, const OnToken& on_token, const OnText& on_text) const;
 
+  void split_longest_first(std::string_view text, const Normalizer* normalizer, bool special_as_text, RegexScratch& scratch,
+                           const OnToken& on_token, const OnText& on_text) const;
+
+  bool longest_first_ = false;
   std::vector<AddedToken> tokens_;
   std::vector<std::string> normalized_;  // beside tokens_: what is looked for
   std::unordered_map<TokenId, std::size_t> by_id_;

@@ -38,7 +38,8 @@ class Bpe final : public Model {
         suffix_(std::move(config.end_of_word_suffix)),
         fuse_unk_(config.fuse_unk),
         byte_fallback_(config.byte_fallback),
-        ignore_merges_(config.ignore_merges) {
+        ignore_merges_(config.ignore_merges),
+        newline_runs_whole_(config.newline_runs_whole) {
     if (config.unk_token) {
       unk_text_ = *config.unk_token;
       unk_ = vocabulary_.id(unk_text_);
@@ -59,6 +60,7 @@ class Bpe final : public Model {
         if (config.skip_unknown_merges) continue;
         fail(what, ".merges[", i, "]: '", !a_id ? a : !b_id ? b : both, "' is not in the vocabulary");
       }
+      if (config.skip_unknown_merges && merges_.find(key(*a_id, *b_id))) continue;
       merges_[key(*a_id, *b_id)] = {static_cast<std::uint32_t>(i), *id};
     }
   }
@@ -67,7 +69,7 @@ class Bpe final : public Model {
   std::optional<TokenId> unk() const override { return unk_; }
 
   void tokenize(std::string_view word, ModelScratch& scratch, TokenSink& sink) const override {
-    if (ignore_merges_) {
+    if (ignore_merges_ || (newline_runs_whole_ && word.find_first_not_of('\n') == std::string_view::npos)) {
       if (const auto id = vocabulary_.id(word)) {
         sink.add(*id, word);
         return;
@@ -193,7 +195,7 @@ class Bpe final : public Model {
   std::array<std::optional<TokenId>, 256> byte_ids_;
   std::string prefix_, suffix_, unk_text_;
   std::optional<TokenId> unk_;
-  bool has_unk_ = false, fuse_unk_, byte_fallback_, ignore_merges_;
+  bool has_unk_ = false, fuse_unk_, byte_fallback_, ignore_merges_, newline_runs_whole_;
 };
 
 }  // namespace

@@ -66,7 +66,10 @@ struct BpeConfig {
   std::optional<std::string> unk_token;
   std::string continuing_subword_prefix, end_of_word_suffix;
   bool fuse_unk = false, byte_fallback = false, ignore_merges = false;
-  bool skip_unknown_merges = false;  // merges of tokens outside the vocabulary are left out, not an error
+  // As llama.cpp reads merges: those of tokens outside the vocabulary are left out, not an error, and the
+  // first of equal ones counts.
+  bool skip_unknown_merges = false;
+  bool newline_runs_whole = false;  // a word of newlines that is a token is that token
 };
 std::unique_ptr<const Model> make_bpe(BpeConfig config, std::string_view what);
 

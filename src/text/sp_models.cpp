@@ -22,6 +22,7 @@ Vocabulary vocabulary_of(const ScoredConfig& config) {
 bool is_text(PieceType type) {
   return type == PieceType::normal || type == PieceType::user_defined || type == PieceType::unused;
 }
+bool is_reserved(PieceType type) { return type == PieceType::control || type == PieceType::unknown; }
 
 class Scored : public Model {
  public:
@@ -114,7 +115,7 @@ class ScoredBpe final : public Scored {
 
   std::optional<TokenId> piece(std::string_view text) const {
     const auto id = vocabulary_.id(text);
-    return id && (llama_cpp_ || is_text(type(*id))) ? id : std::nullopt;
+    return id && (llama_cpp_ ? !is_reserved(type(*id)) : is_text(type(*id))) ? id : std::nullopt;
   }
 
   void merge(std::string_view text, std::vector<Symbol>& symbols, Splits& splits, ModelScratch& scratch) const {
@@ -301,6 +302,7 @@ class SpNormalizer final : public Normalizer {
     }
     if (const auto hit = c_.charsmap.longest(input)) return {hit->text, hit->length};
     const utf8::Scanned s = utf8::scan(input, 0);
+    if (!s.valid && c_.keep_invalid) return {input.substr(0, 1), 1};
     if (!s.valid) return {"\xEF\xBF\xBD", 1};  // not mapped further
     return {input.substr(0, s.size), s.size};
   }

@@ -42,6 +42,7 @@ struct SpNormalizerConfig {
   bool remove_extra_whitespaces = true;
   bool escape_whitespaces = true;
   bool whitespace_as_suffix = false;
+  bool keep_invalid = false;  // bytes that are no UTF-8 stay
   std::vector<std::string> user_defined;  // taken as they are
 };
 std::unique_ptr<const Normalizer> make_sp_normalizer(SpNormalizerConfig config);
