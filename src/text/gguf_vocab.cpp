@@ -17,7 +17,7 @@ namespace {
 bool is_control_name(std::string_view text) {
   static const std::unordered_set<std::string_view> names = {
       "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]",
-      "<｜end▁of▁sentence｜>", "<end_of_utterance>", "<|eom_id|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "<eos>", "<turn|>",
+      "<｜end▁of▁sentence｜>", "<end_of_utterance>", "<|eom_id|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "<eos>", "<turn|>", "<|tool_response>", "[e~[",
       "<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>", "<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>",
       "<｜fim▁hole｜>", "<SUF>", "▁<SUF>", "<|fim_middle|>", "<fim-middle>", "<fim_middle>", "<｜fim▁end｜>", "<MID>", "▁<MID>", "<|fim_pad|>",
       "<fim-pad>", "<fim_pad>", "<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>", "<|file_sep|>"};
@@ -41,10 +41,11 @@ class Builder {
       if (!utf8::is_valid(p.text)) p.text = utf8::replace_invalid(p.text);
       if (!v_.scores.empty()) p.score = v_.scores[i];
       if (!v_.types.empty()) p.type = v_.types[i] >= 0 && v_.types[i] <= 6 ? static_cast<PieceType>(v_.types[i]) : PieceType::undefined;
-      if (is_control_name(p.text) && p.type != PieceType::control) p.type = PieceType::control;
+      if (is_control_name(p.text) || (p.text == "</s>" && p.type == PieceType::user_defined)) p.type = PieceType::control;
       if (is_visible_name(p.text)) p.type = PieceType::user_defined;
     }
     parts_ = std::make_unique<TokenizerParts>();
+    parts_->invalid_text = InvalidText::replace_bytes;
   }
 
   Tokenizer build() {

@@ -78,7 +78,9 @@ class ScoredBpe final : public Scored {
     std::vector<Symbol> symbols;
     symbols.reserve(text.size());
     for (std::size_t at = 0; at < text.size();) {
-      std::size_t size = std::min(utf8::length(text[at]), text.size() - at);
+      // llama.cpp takes the length that the lead byte claims, whatever follows.
+      const std::size_t claimed = llama_cpp_ && static_cast<unsigned char>(text[at]) >= 0xF0 ? 4 : utf8::length(text[at]);
+      std::size_t size = std::min(claimed, text.size() - at);
       bool frozen = false;
       if (!llama_cpp_) {
         if (const ByteTrie::Hit hit = user_defined_.longest(text.substr(at)); hit.length > 0) {

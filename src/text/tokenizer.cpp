@@ -17,7 +17,7 @@ void encode_into(const TokenizerParts& parts, std::string_view raw, EncodeOption
   std::string repaired;
   std::string_view text = raw;
   if (parts.invalid_text != InvalidText::keep && !utf8::is_valid(raw)) {
-    repaired = utf8::replace_invalid(raw);
+    repaired = parts.invalid_text == InvalidText::replace_bytes ? utf8::replace_invalid_bytes(raw) : utf8::replace_invalid(raw);
     text = repaired;
   }
   if (text.size() > 0x7FFFFFF0) fail_with(ErrorKind::limit, "texts of 2 GiB and more cannot be tokenized at once: split the text");

@@ -16,7 +16,8 @@
 namespace tashika {
 
 // How text that is no valid UTF-8 is read.
-enum class InvalidText { replace, keep };
+// (Python's way, a U+FFFD for every bad byte, or as it is.)
+enum class InvalidText { replace, replace_bytes, keep };
 
 struct TokenizerParts {
   AddedTokens added;
