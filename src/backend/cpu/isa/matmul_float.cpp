@@ -1,6 +1,6 @@
 // The float path (backend/cpu/isa/matmul.h): 16 virtual lanes an output, k in the lanes.
 //
-// Few activation rows read the weights where they lie, four rows of W (four streams) at once. More take panels: 16
+// Few activation rows read the weights where they lie, four rows of W (four streams) at once. More take panels: 8
 // rows x one chunk of k, copied or decoded once for up to 96 activation rows; both sides of a tile then lie
 // contiguously (rows of a power-of-two stride would fall on the same cache sets). The lanes' sums wait in a buffer
 // between chunks.
@@ -17,7 +17,7 @@ constexpr int tile_m = 2, tile_n = 2;
 #else
 constexpr int tile_m = 1, tile_n = 1;
 #endif
-constexpr int panel_rows = 16, block_m = 96;  // a multiple of every tile
+constexpr int panel_rows = 8, block_m = 96;  // a multiple of every tile
 
 // Weights widened to f32. `load16(row, k)` reads 16 values.
 struct Wide {

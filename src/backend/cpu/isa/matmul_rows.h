@@ -26,6 +26,17 @@ TASHIKA_ROWS(rows_q6_k)
 TASHIKA_ROWS(rows_iq4_xs)
 #undef TASHIKA_ROWS
 
+#if defined(__AVX512VNNI__)
+// One activation row (avx512vnni/); the results are the panel kernels' bit for bit.
+void gemv_q4_k(const MatmulTask& task, int64_t begin, int64_t end);
+void gemv_q5_k(const MatmulTask& task, int64_t begin, int64_t end);
+void gemv_q6_k(const MatmulTask& task, int64_t begin, int64_t end);
+void gemv_q8_0(const MatmulTask& task, int64_t begin, int64_t end);
+#define TASHIKA_GEMV(NAME) if (task.m == 1) return NAME(task, begin, end)
+#else
+#define TASHIKA_GEMV(NAME) (void)0
+#endif
+
 void pack_f32(const float* x, int64_t k, float* out, int64_t row, int64_t rows);
 void pack_bf16(const float* x, int64_t k, uint16_t* out, int64_t row, int64_t rows);
 void pack_q256(const float* x, int64_t k, Act256* out, int64_t rows);
