@@ -107,6 +107,15 @@ const Model setups[] = {
     {bf16, 1, 3, 25, 25, 0, 0, true},
 };
 
+// The mode matters only where there are bf16 dots. Software fma makes the scalar set slow: fewer cases there.
+std::vector<ComputeMode> modes(std::string_view isa) {
+  if (isa == "avx512vnni") return {ComputeMode::exact, ComputeMode::fast};
+  return {ComputeMode::exact};
+}
+bool tried(std::string_view isa, const Model& s) {
+  return isa != "scalar" || &s == &setups[3] || &s == &setups[5] || &s == &setups[7] || &s == &setups[11];
+}
+
 TEST(Attention, MatchesTheReference) {
   Runtime ref("ref", ref_kernels(), RuntimeOptions{.threads = 1, .compute = ComputeMode::exact});
   for (const Model& s : setups) {
@@ -114,7 +123,8 @@ TEST(Attention, MatchesTheReference) {
     const std::vector<float> want = chunked(ref, s, sequence(ref, s, n, 9), chunks_of(n, n));
     std::vector<float> first;
     for (const auto isa : cpu::available_isas()) {
-      for (const auto mode : {ComputeMode::exact, ComputeMode::fast}) {
+      if (!tried(isa, s)) continue;
+      for (const auto mode : modes(isa)) {
         CpuRuntime cpu(isa, 1, mode);
         const std::vector<float> got = chunked(cpu.rt, s, sequence(cpu.rt, s, n, 9), chunks_of(n, n));
         const std::string what = tashika::cat(isa, " ", s.dtype->name, " ", s.k_dim, mode == ComputeMode::fast ? " fast" : " exact");
@@ -130,9 +140,10 @@ TEST(Attention, MatchesTheReference) {
 
 TEST(Attention, StepsChunksAndTheWholeGiveTheSameBits) {
   for (const Model& s : setups) {
-    const std::int64_t n = 214;  // over three pages
     for (const auto isa : cpu::available_isas()) {
-      for (const auto mode : {ComputeMode::exact, ComputeMode::fast}) {
+      if (!tried(isa, s)) continue;
+      const std::int64_t n = isa == "scalar" ? 140 : 214;  // over two and three pages
+      for (const auto mode : modes(isa)) {
         CpuRuntime one(isa, 1, mode), two(isa, 2, mode, true);
         const std::vector<float> whole = chunked(one.rt, s, sequence(one.rt, s, n, 3), chunks_of(n, n));
         const std::string what = tashika::cat(isa, " ", s.dtype->name, " ", s.k_dim, " window ", s.window, mode == ComputeMode::fast ? " fast" : " exact");
@@ -150,9 +161,11 @@ TEST(Attention, StepsChunksAndTheWholeGiveTheSameBits) {
 
 // Positions over several splits of 512: the last rows alone, as a chunk, and beside other sequences.
 TEST(Attention, SplitsAndBatchesGiveTheSameBits) {
-  for (const Model& s : {Model{bf16, 2, 3, 32, 32}, Model{f32, 1, 2, 24, 20}, Model{f16, 1, 4, 16, 16, 700}}) {
-    const std::int64_t n = 1603, tail = 40;
+  for (const Model& s : {Model{bf16, 2, 3, 32, 32}, Model{f32, 1, 1, 8, 5}, Model{f16, 1, 4, 16, 16, 700}}) {
+    const std::int64_t tail = 20;
     for (const auto isa : {cpu::available_isas().front(), cpu::available_isas().back()}) {
+      if (isa == "scalar" && s.dtype != f32) continue;
+      const std::int64_t n = isa == "scalar" ? 540 : 1603;
       CpuRuntime one(isa, 1, ComputeMode::fast), two(isa, 2, ComputeMode::fast);
       const std::string what = tashika::cat(isa, " ", s.dtype->name);
       const std::int64_t plan_a[] = {n - tail, tail};
