@@ -118,6 +118,12 @@ void add(const float* x, float* y, int64_t n) {
   if (i < n) store_n(y + i, load_n(y + i, n - i) + load_n(x + i, n - i), n - i);
 }
 
+void multiply_add(const float* a, const float* b, float* y, int64_t n) {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) store(y + i, fma(load(a + i), load(b + i), load(y + i)));
+  if (i < n) store_n(y + i, fma(load_n(a + i, n - i), load_n(b + i, n - i), load_n(y + i, n - i)), n - i);
+}
+
 void column_sum(const float* x, int64_t step, int64_t rows, float* out, int64_t n) {
   for (int64_t c = 0; c < n; c += 16) {
     F acc = zero();
@@ -160,7 +166,7 @@ void scale_shift(const float* x, float scale, float shift, float* y, int64_t n) 
 
 }  // namespace
 
-const RowFns row_fns = {sum_step, sum_finish, max_step, max_finish, rms_norm, layer_norm, softmax, add, column_sum, column_squares,
+const RowFns row_fns = {sum_step, sum_finish, max_step, max_finish, rms_norm, layer_norm, softmax, add, multiply_add, column_sum, column_squares,
                         column_affine, squares, scale_shift};
 
 }  // namespace tashika::cpu::TASHIKA_ISA_NS

@@ -23,6 +23,7 @@ struct RowFns {
   void (*softmax)(const float* x, float* y, int64_t n);
 
   void (*add)(const float* x, float* y, int64_t n);  // y += x
+  void (*multiply_add)(const float* a, const float* b, float* y, int64_t n);  // y += a·b, one rounding
 
   // GroupNorm with channels innermost: for `rows` positions, `step` floats apart, of n channels.
   // Sums each channel over the rows in order into sum[n].
