@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "io/gguf.h"
+#include "text/gguf_vocab.h"
 
 namespace tashika {
 namespace {
@@ -20,6 +21,65 @@ std::optional<Json> tokenizer_config(const Checkpoint& c) {
   return json;
 }
 
+std::optional<std::int64_t> integer(const Metadata& metadata, const std::string& key) {
+  const Json* value = metadata.values.find(key);
+  if (!value) return std::nullopt;
+  if (!value->is_integer()) fail(key, ": expected an integer, found ", json_type_name(value->type()));
+  return value->as_integer();
+}
+std::optional<bool> truth(const Metadata& metadata, const std::string& key) {
+  const Json* value = metadata.values.find(key);
+  if (!value) return std::nullopt;
+  if (!value->is_bool()) fail(key, ": expected true or false, found ", json_type_name(value->type()));
+  return value->as_bool();
+}
+std::string text(const Metadata& metadata, const std::string& key) {
+  const Json* value = metadata.values.find(key);
+  return value && value->is_string() ? value->as_string() : std::string{};
+}
+
+GgufVocab read_vocab(const Gguf& gguf, const std::string& what) {
+  const Metadata metadata = gguf.metadata();
+  const std::string prefix = "tokenizer.ggml.";
+  GgufVocab v;
+  v.model = text(metadata, prefix + "model");
+  v.pre = text(metadata, prefix + "pre");
+  if (const auto tokens = gguf.texts(prefix + "tokens")) v.tokens.assign(tokens->begin(), tokens->end());
+  if (const auto merges = gguf.texts(prefix + "merges")) v.merges.assign(merges->begin(), merges->end());
+  if (const GgufField* scores = gguf.field(prefix + "scores")) {
+    if (scores->type == GgufType::float32 || scores->type == GgufType::float64) {
+      v.scores = *gguf.floats(prefix + "scores");
+    } else {
+      for (const std::int64_t score : *gguf.integers(prefix + "scores")) v.scores.push_back(static_cast<float>(score));
+    }
+  }
+  if (const auto types = gguf.integers(prefix + "token_type")) {
+    for (const std::int64_t type : *types) v.types.push_back(type >= 0 && type <= 6 ? static_cast<std::int32_t>(type) : 0);
+  }
+  v.bos = integer(metadata, prefix + "bos_token_id");
+  v.eos = integer(metadata, prefix + "eos_token_id");
+  v.unk = integer(metadata, prefix + "unknown_token_id");
+  v.sep = integer(metadata, prefix + "seperator_token_id");  // the format's spelling
+  v.pad = integer(metadata, prefix + "padding_token_id");
+  v.cls = integer(metadata, prefix + "cls_token_id");
+  v.mask = integer(metadata, prefix + "mask_token_id");
+  v.add_bos = truth(metadata, prefix + "add_bos_token");
+  v.add_eos = truth(metadata, prefix + "add_eos_token");
+  v.add_space_prefix = truth(metadata, prefix + "add_space_prefix");
+  v.remove_extra_whitespaces = truth(metadata, prefix + "remove_extra_whitespaces");
+  v.lowercase = truth(metadata, prefix + "normalizer.lowercase");
+  v.strip_accents = truth(metadata, prefix + "normalizer.strip_accents");
+  if (const GgufField* map = gguf.field(prefix + "precompiled_charsmap")) {
+    if (!map->is_array || (map->type != GgufType::int8 && map->type != GgufType::uint8)) {
+      fail(what, ": tokenizer.ggml.precompiled_charsmap is not an array of bytes");
+    }
+    v.precompiled_charsmap.assign(reinterpret_cast<const char*>(map->bytes.data()), map->bytes.size());
+  }
+  v.general_name = text(metadata, "general.name");
+  v.architecture = text(metadata, "general.architecture");
+  return v;
+}
+
 }  // namespace
 
 std::string tokenizer_kind(const Checkpoint& c) {
@@ -31,6 +91,7 @@ std::string tokenizer_kind(const Checkpoint& c) {
 
 Tokenizer load_tokenizer(const Checkpoint& c) {
   if (c.is_gguf()) {
+    if (c.gguf->field("tokenizer.ggml.model")) return tokenizer_from_gguf(read_vocab(*c.gguf, c.path), c.path);
     fail(c.path, ": this GGUF file has no vocabulary (tokenizer.ggml.model)");
   }
   const std::optional<Json> config = tokenizer_config(c);
@@ -38,6 +99,10 @@ Tokenizer load_tokenizer(const Checkpoint& c) {
   if (has_file(c, "tokenizer.json")) {
     const std::string path = join_path(c.path, "tokenizer.json");
     return tokenizer_from_json(parse_json(read_file(path, max_tokenizer_bytes), path), settings, path);
+  }
+  if (has_file(c, "tokenizer.model")) {
+    const std::string path = join_path(c.path, "tokenizer.model");
+    return tokenizer_from_sentencepiece(read_file(path, max_tokenizer_bytes), settings, path);
   }
   fail(c.path, ": there is no tokenizer.json and no tokenizer.model in this folder");
 }
