@@ -1,7 +1,8 @@
 #!/bin/bash
 # Fuzzes every target (or those named) from its committed corpus, or measures what the corpora cover.
 #
-#   tools/fuzz.sh [-t SECONDS] [NAME…]    run each target SECONDS (default 60); new inputs go to build/fuzz/corpus
+#   tools/fuzz.sh [-t SECONDS] [-j N] [NAME…]    run each target SECONDS (default 60), N at a time (default 1); new
+#                                                inputs go to build/fuzz/corpus
 #   tools/fuzz.sh -m [NAME…]              merge: what the runs found is minimised into tests/fuzz/corpus
 #   tools/fuzz.sh -c [NAME…]              line coverage of each target's corpora (committed and found), by source file
 #
@@ -11,12 +12,14 @@ cd "$(dirname "$0")/.."
 
 seconds=60
 mode=run
-while getopts "t:mch" option; do
+at_once=1
+while getopts "t:j:mch" option; do
   case $option in
     t) seconds=$OPTARG ;;
+    j) at_once=$OPTARG ;;
     m) mode=merge ;;
     c) mode=coverage ;;
-    *) sed -n '2,9p' "$0"; exit 2 ;;
+    *) sed -n '2,10p' "$0"; exit 2 ;;
   esac
 done
 shift $((OPTIND - 1))
@@ -40,6 +43,20 @@ cmake --build "build/$preset" -j"$(nproc)" --target "${names[@]/#/fuzz_}" >"buil
 # No allocation above 64 MiB for an input of 64 KiB, no input that takes long, inputs of a useful size.
 limits=(-rss_limit_mb=1024 -malloc_limit_mb=64 -timeout=10 -max_len=65536)
 failed=0
+running=0
+
+fuzz_one() {
+  local log=build/fuzz/$name.log
+  if "$program" "${limits[@]}" "${dictionary[@]}" -max_total_time="$seconds" -print_final_stats=1 \
+      -artifact_prefix="build/fuzz/crashes/$name-" "$found" "$committed" >"$log" 2>&1; then
+    echo "$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") executions, $(sed -n 's/^stat::average_exec_per_sec: *//p' "$log")/s, no finding"
+  else
+    echo "$name: FAILED, see $log"
+    grep -m 5 -E 'ERROR|SUMMARY|Test unit written' "$log" || tail -5 "$log"
+    return 1
+  fi
+}
+
 for name in "${names[@]}"; do
   committed=tests/fuzz/corpus/$name
   found=build/fuzz/corpus/$name
@@ -49,14 +66,11 @@ for name in "${names[@]}"; do
   [ -f "tests/fuzz/$name.dict" ] && dictionary=("-dict=tests/fuzz/$name.dict")
   case $mode in
     run)
-      log=build/fuzz/$name.log
-      if "$program" "${limits[@]}" "${dictionary[@]}" -max_total_time="$seconds" -print_final_stats=1 \
-          -artifact_prefix="build/fuzz/crashes/$name-" "$found" "$committed" >"$log" 2>&1; then
-        echo "$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") executions, $(sed -n 's/^stat::average_exec_per_sec: *//p' "$log")/s, no finding"
-      else
-        failed=1
-        echo "$name: FAILED, see $log"
-        grep -m 5 -E 'ERROR|SUMMARY|Test unit written' "$log" || tail -5 "$log"
+      fuzz_one &
+      running=$((running + 1))
+      if [ $running -ge "$at_once" ]; then
+        wait -n || failed=1
+        running=$((running - 1))
       fi
       ;;
     merge)
@@ -78,5 +92,9 @@ for name in "${names[@]}"; do
         awk '/\.(cpp|h) / && $10 != "0.00%" {printf "  %-44s %6d lines  %7s\n", $1, $8, $10}'
       ;;
   esac
+done
+while [ $running -gt 0 ]; do
+  wait -n || failed=1
+  running=$((running - 1))
 done
 exit $failed

@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "cli/help.h"
 #include "registry/registry.h"
+#include "version.h"
 
 namespace tashika::cli {
 

@@ -55,7 +55,7 @@ struct DenseFeedForward final : FeedForward {
   Tensor operator()(const Tensor& x, const Tensor& residual) const override { return mlp(x, residual); }
 };
 
-// x + attention(norm x), then x + feed_forward(norm x): the block of Llama and most that followed.
+// x + attention(norm x), then x + feed_forward(norm x): the block of most decoders.
 struct PreNormBlock final : DecoderBlock {
   RmsNorm input_layernorm, post_attention_layernorm;
   Attention self_attn;

@@ -50,7 +50,7 @@ done
 if [ -d src/cli/verbs ]; then
   for file in src/cli/verbs/*.cpp; do
     stem=$(basename "$file" .cpp)
-    grep -qE "\b$stem\b" "$file" || complain "$file: defines no record named after it"
+    grep -q "^const Verb verb_$stem{" "$file" || complain "$file: defines no 'const Verb verb_$stem{…}'"
   done
 fi
 

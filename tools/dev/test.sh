@@ -43,7 +43,7 @@ case ${1:-all} in
   asan) sanitised asan "$reading" ;;
   tsan) sanitised tsan "$threaded" ;;
   qemu) exec bash tools/qemu_tests.sh ;;
-  fuzz) exec tools/fuzz.sh -t 20 ;;
+  fuzz) exec tools/fuzz.sh -t 20 -j "$jobs" ;;
   mutants) exec bash tools/mutants.sh ;;
   *.* | *\**)
     bash tools/dev/build.sh "$preset"
