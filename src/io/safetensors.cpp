@@ -146,6 +146,10 @@ void Safetensors::add_part(std::span<const std::byte> bytes, std::shared_ptr<con
     }
     std::string name(in.key());
     const Entry entry = read_entry(in, name);
+    if (entry.dtype.is_block() && (entry.shape.rank() == 0 || entry.shape[-1] % entry.dtype->block != 0)) {
+      in.fail_here(cat("tensor \"", printable(name), "\" of ", entry.dtype->safetensors_name, entry.shape.str(),
+                       " has rows that are no whole bytes"));
+    }
     std::uint64_t size = 0;
     if (!tensor_bytes(entry.shape, entry.dtype, size)) {
       in.fail_here(cat("tensor \"", printable(name), "\" of shape ", entry.shape.str(), " has too many elements"));

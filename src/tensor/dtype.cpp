@@ -37,9 +37,12 @@ void encode_number(const float* src, void* dst, std::int64_t n) {
       const double high = static_cast<double>(std::numeric_limits<T>::max());
       const double v = src[i];
       T out = 0;
-      if (v >= high) out = std::numeric_limits<T>::max();
-      else if (v <= low) out = std::numeric_limits<T>::min();
-      else if (v == v) out = static_cast<T>(v);
+      if (v >= high)
+        out = std::numeric_limits<T>::max();
+      else if (v <= low)
+        out = std::numeric_limits<T>::min();
+      else if (v == v)
+        out = static_cast<T>(v);
       store<T>(dst, i, out);
     }
   }
@@ -66,15 +69,38 @@ void encode_bool(const float* src, void* dst, std::int64_t n) {
 float f8_e4m3_to_f32(std::uint8_t b) {
   const int exponent = (b >> 3) & 15, mantissa = b & 7;
   float v;
-  if (exponent == 15 && mantissa == 7) v = std::numeric_limits<float>::quiet_NaN();
-  else if (exponent == 0) v = std::ldexp(static_cast<float>(mantissa), -9);
-  else v = std::ldexp(static_cast<float>(8 + mantissa), exponent - 10);
+  if (exponent == 15 && mantissa == 7)
+    v = std::numeric_limits<float>::quiet_NaN();
+  else if (exponent == 0)
+    v = std::ldexp(static_cast<float>(mantissa), -9);
+  else
+    v = std::ldexp(static_cast<float>(8 + mantissa), exponent - 10);
   return b & 0x80 ? -v : v;
 }
-float f8_e5m2_to_f32(std::uint8_t b) { return f16_to_f32(static_cast<std::uint16_t>(b << 8)); }
+float f8_e5m2_to_f32(std::uint8_t b) {
+  return f16_to_f32(static_cast<std::uint16_t>(b << 8));
+}
 // Shared exponents of MX formats: a power of two, 255 is NaN.
 float f8_e8m0_to_f32(std::uint8_t b) {
   return b == 255 ? std::numeric_limits<float>::quiet_NaN() : std::ldexp(1.0f, static_cast<int>(b) - 127);
+}
+// The variants without infinities and negative zero, whose only NaN is 0x80 (arXiv:2206.02915).
+template <int Mantissa, int Bias>
+float f8_fnuz_to_f32(std::uint8_t b) {
+  if (b == 0x80) return std::numeric_limits<float>::quiet_NaN();
+  const int exponent = (b & 0x7f) >> Mantissa, mantissa = b & ((1 << Mantissa) - 1);
+  const float v = exponent == 0
+                      ? std::ldexp(static_cast<float>(mantissa), 1 - Bias - Mantissa)
+                      : std::ldexp(static_cast<float>((1 << Mantissa) + mantissa), exponent - Bias - Mantissa);
+  return b & 0x80 ? -v : v;
+}
+// E2M1 (OCP MX 1.0): two values a byte, the first in the low nibble.
+void decode_f4(const void* src, float* dst, std::int64_t n) {
+  constexpr float magnitudes[8] = {0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f};
+  for (std::int64_t i = 0; i < n; ++i) {
+    const int nibble = load<std::uint8_t>(src, i / 2) >> (i % 2 * 4) & 15;
+    dst[i] = nibble & 8 ? -magnitudes[nibble & 7] : magnitudes[nibble & 7];
+  }
 }
 template <float (*Widen)(std::uint8_t)>
 void decode_8(const void* src, float* dst, std::int64_t n) {
@@ -83,8 +109,10 @@ void decode_8(const void* src, float* dst, std::int64_t n) {
 
 }  // namespace
 
-#define TASHIKA_INTEGER(NAME, TYPE, GGUF, SAFE) \
-  const DTypeInfo NAME{#NAME, NumberKind::integer, 1, sizeof(TYPE), GGUF, SAFE, decode_number<TYPE>, encode_number<TYPE>}
+#define TASHIKA_INTEGER(NAME, TYPE, GGUF, SAFE)                                                           \
+  const DTypeInfo NAME {                                                                                  \
+#NAME, NumberKind::integer, 1, sizeof(TYPE), GGUF, SAFE, decode_number < TYPE>, encode_number < TYPE> \
+  }
 
 const DTypeInfo f64{"f64", NumberKind::floating, 1, 8, 28, "F64", decode_number<double>, encode_number<double>};
 const DTypeInfo f32{"f32", NumberKind::floating, 1, 4, 0, "F32", decode_number<float>, encode_number<float>};
@@ -102,13 +130,21 @@ const DTypeInfo boolean{"bool", NumberKind::boolean, 1, 1, -1, "BOOL", decode_bo
 const DTypeInfo f8_e4m3{"f8_e4m3", NumberKind::floating, 1, 1, -1, "F8_E4M3", decode_8<f8_e4m3_to_f32>, nullptr};
 const DTypeInfo f8_e5m2{"f8_e5m2", NumberKind::floating, 1, 1, -1, "F8_E5M2", decode_8<f8_e5m2_to_f32>, nullptr};
 const DTypeInfo f8_e8m0{"f8_e8m0", NumberKind::floating, 1, 1, -1, "F8_E8M0", decode_8<f8_e8m0_to_f32>, nullptr};
+const DTypeInfo f8_e4m3fnuz{"f8_e4m3fnuz", NumberKind::floating,           1,      1, -1,
+                            "F8_E4M3FNUZ", decode_8<f8_fnuz_to_f32<3, 8>>, nullptr};
+const DTypeInfo f8_e5m2fnuz{
+    "f8_e5m2fnuz", NumberKind::floating, 1, 1, -1, "F8_E5M2FNUZ", decode_8<f8_fnuz_to_f32<2, 16>>, nullptr};
+const DTypeInfo f4{"f4", NumberKind::floating, 2, 1, -1, "F4", decode_f4, nullptr};
+const DTypeInfo f6_e2m3{"f6_e2m3", NumberKind::floating, 4, 3, -1, "F6_E2M3", nullptr, nullptr};
+const DTypeInfo f6_e3m2{"f6_e3m2", NumberKind::floating, 4, 3, -1, "F6_E3M2", nullptr, nullptr};
 const DTypeInfo c64{"c64", NumberKind::floating, 1, 8, -1, "C64", nullptr, nullptr};
 
 #undef TASHIKA_INTEGER
 
 std::span<const DTypeInfo* const> plain_dtypes() {
-  static constexpr const DTypeInfo* all[] = {&f64, &f32, &f16, &bf16, &i64,     &i32,     &i16,     &i8, &u64,
-                                             &u32, &u16, &u8,  &boolean, &f8_e4m3, &f8_e5m2, &f8_e8m0, &c64};
+  static constexpr const DTypeInfo* all[] = {
+      &f64, &f32,     &f16,     &bf16,    &i64,     &i32,         &i16,         &i8, &u64,     &u32,     &u16,
+      &u8,  &boolean, &f8_e4m3, &f8_e5m2, &f8_e8m0, &f8_e4m3fnuz, &f8_e5m2fnuz, &f4, &f6_e2m3, &f6_e3m2, &c64};
   return all;
 }
 

@@ -47,7 +47,9 @@ class DType {
 };
 
 extern const DTypeInfo f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, u8, boolean;
-extern const DTypeInfo f8_e4m3, f8_e5m2, f8_e8m0, c64;  // stored by some checkpoints; c64 is not decodable
+// Stored by some checkpoints, never computed with. c64 and the 6-bit types have no decode; the 4- and 6-bit ones are blocks
+// of whole bytes.
+extern const DTypeInfo f8_e4m3, f8_e5m2, f8_e8m0, f8_e4m3fnuz, f8_e5m2fnuz, f4, f6_e2m3, f6_e3m2, c64;
 
 std::span<const DTypeInfo* const> plain_dtypes();
 

@@ -11,7 +11,7 @@ using SafetensorsFile = TemporaryFolder;
 TEST(Safetensors, ReadsEveryDtypeThatTorchWrites) {
   HostRuntime host;
   const auto file = Safetensors::open(fixture("all_types.safetensors"));
-  EXPECT_EQ(file->list().size(), 20u);
+  EXPECT_EQ(file->list().size(), 23u);
   const auto floats = [&](const char* name) { return file->load(name, host.runtime).to_host(); };
   const auto integers = [&](const char* name) { return file->load(name, host.runtime).to_host_int(); };
   using F = std::vector<float>;
@@ -24,6 +24,10 @@ TEST(Safetensors, ReadsEveryDtypeThatTorchWrites) {
   EXPECT_EQ(floats("f8_e4m3"), (F{0.5, -2, 448}));
   EXPECT_EQ(floats("f8_e5m2"), (F{0.5, -2}));
   EXPECT_EQ(floats("f8_e8m0"), (F{0.5, 2}));
+  EXPECT_EQ(floats("f8_e4m3fnuz"), (F{0.5, -2, 240, 0.0009765625f}));
+  EXPECT_EQ(floats("f8_e5m2fnuz"), (F{0.5, -2, 57344}));
+  EXPECT_EQ(file->find("f4")->shape, (Shape{2, 4}));
+  EXPECT_EQ(floats("f4"), (F{0, 0.5, 1, 1.5, 2, 3, 4, -6}));
   EXPECT_EQ(integers("i64"), (I{-(std::int64_t{1} << 40), 1}));
   EXPECT_EQ(integers("i32"), (I{-5, 6}));
   EXPECT_EQ(integers("i16"), (I{-7, 8}));
@@ -208,7 +212,9 @@ TEST(SafetensorsHostile, EveryMalformationHasItsMessage) {
        "f: header: tensor \"a\" has two fields \"shape\" at byte 39"},
       {"unknown dtype", file_of(one(R"({"dtype":"Q7","shape":[4],"data_offsets":[0,4]})"), four),
        "f: header: tensor \"a\" has the unknown dtype \"Q7\" (known: F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, "
-       "U16, U8, BOOL, F8_E4M3, F8_E5M2, F8_E8M0, C64) at byte 18"},
+       "U16, U8, BOOL, F8_E4M3, F8_E5M2, F8_E8M0, F8_E4M3FNUZ, F8_E5M2FNUZ, F4, F6_E2M3, F6_E3M2, C64) at byte 18"},
+      {"half a byte", file_of(one(R"({"dtype":"F4","shape":[2,3],"data_offsets":[0,3]})"), "123"),
+       "f: header: tensor \"a\" of F4[2, 3] has rows that are no whole bytes at byte 54"},
       {"negative dimension", file_of(one(R"({"dtype":"U8","shape":[-4],"data_offsets":[0,4]})"), four),
        "f: header: expected a whole number of at least 0 at byte 28"},
       {"fractional dimension", file_of(one(R"({"dtype":"U8","shape":[4.0],"data_offsets":[0,4]})"), four),
@@ -278,6 +284,14 @@ TEST(SafetensorsHostile, EveryMalformationHasItsMessage) {
   };
   for (const BadFile& file : files) EXPECT_EQ(verdict(file.bytes), file.message) << file.what;
   EXPECT_GE(std::size(files), 45u);
+}
+
+TEST(SafetensorsHostile, SixBitTypesOpenThoughNothingDecodesThem) {
+  EXPECT_EQ(
+      verdict(file_of(
+          R"({"a":{"dtype":"F6_E2M3","shape":[4],"data_offsets":[0,3]},"b":{"dtype":"F6_E3M2","shape":[2,4],"data_offsets":[3,9]}})",
+          "123456789")),
+      "no error");
 }
 
 TEST(SafetensorsHostile, UnknownFieldsAreSkipped) {
