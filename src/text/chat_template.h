@@ -10,6 +10,7 @@
 // str methods encode, format_map, maketrans and translate.
 #pragma once
 
+#include <cstdint>
 #include <ctime>
 #include <functional>
 #include <memory>
@@ -36,6 +37,17 @@ struct GenerationSpan {
   std::size_t begin, end;
 };
 
+// The template of a tokenizer_config.json's "chat_template": a string, or several with names (a list of
+// {"name", "template"}, or an object). Of several, `name` is taken when given, else "tool_use" where there are tools
+// and it exists, else "default". Throws Error, naming those that exist, when there is none.
+std::string choose_chat_template(const Json& field, bool has_tools, std::string_view name = {});
+
+// What one rendering may do; further bounds are fixed (16 MiB of output, 256 MiB of values).
+struct ChatLimits {
+  std::int64_t steps = 1000000;                // loop rounds and calls
+  std::int64_t work = std::int64_t{40} << 20;  // expressions evaluated, weighted by the bytes they handle
+};
+
 class ChatTemplate {
  public:
   // `name` stands in messages. One final newline of the source is dropped. Throws Error.
@@ -55,6 +67,8 @@ class ChatTemplate {
   // The local time that strftime_now sees; the system's when not set.
   void set_clock(std::function<std::tm()> clock) { clock_ = std::move(clock); }
 
+  void set_limits(ChatLimits limits) { limits_ = limits; }
+
   const std::string& source() const { return source_; }
 
  private:
@@ -65,6 +79,7 @@ class ChatTemplate {
   std::string source_, name_;
   std::unique_ptr<const Tree> tree_;
   std::function<std::tm()> clock_;
+  ChatLimits limits_;
 };
 
 }  // namespace tashika

@@ -51,7 +51,7 @@ class Interpreter {
     std::size_t begin, end;  // bytes of the output
   };
 
-  explicit Interpreter(std::function<std::tm()> now) : now_(std::move(now)) {}
+  Interpreter(Budget budget, std::function<std::tm()> now) : heap(budget), now_(std::move(now)) {}
   ~Interpreter();
   Interpreter(const Interpreter&) = delete;
   Interpreter& operator=(const Interpreter&) = delete;
@@ -86,9 +86,9 @@ class Interpreter {
   bool own_attribute(const Value& object, std::string_view name, Value& out);
 
   enum class Flow { normal, break_, continue_ };
-  // Evaluations within one another. A macro that calls itself takes about eight a call, so this is
-  // near Python's own limit.
-  static constexpr int max_eval_depth = 1500;
+  // Evaluations within one another. A macro that calls itself takes three or more a call, so this
+  // is near Python's own limit.
+  static constexpr int max_eval_depth = 1000;
   class Depth {
    public:
     explicit Depth(Interpreter& in) : in_(in) {

@@ -2,6 +2,7 @@
 // assigns a name anywhere has a variable of that name from its start on. What differs from looking
 // names up from the inside out at run time is kept in Scope::hidden; the rest needs no record.
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -13,14 +14,41 @@ namespace {
 
 enum class Load { parameter, resolve, alias, undefined };
 
+// The names of one scope. A branch of an if is a layer on top of the names before it, so that it costs
+// what it holds and not what the scope holds.
 struct Symbols {
-  const Symbols* parent = nullptr;
+  const Symbols* parent = nullptr;  // the scope around this one
+  const Symbols* base = nullptr;    // what this branch continues, in the same scope
   std::map<std::string, Load, std::less<>> refs;
   std::set<std::string, std::less<>> stores;
 
-  bool known(std::string_view name) const {
-    for (const Symbols* s = this; s; s = s->parent) {
+  static Symbols inside(const Symbols& outer) {
+    Symbols symbols;
+    symbols.parent = &outer;
+    return symbols;
+  }
+  static Symbols branch_of(const Symbols& base) {
+    Symbols symbols;
+    symbols.parent = base.parent;
+    symbols.base = &base;
+    return symbols;
+  }
+
+  bool refers(std::string_view name) const {
+    for (const Symbols* s = this; s; s = s->base) {
       if (s->refs.find(name) != s->refs.end()) return true;
+    }
+    return false;
+  }
+  bool stored(std::string_view name) const {
+    for (const Symbols* s = this; s; s = s->base) {
+      if (s->stores.find(name) != s->stores.end()) return true;
+    }
+    return false;
+  }
+  bool known_outside(std::string_view name) const {
+    for (const Symbols* s = parent; s; s = s->parent) {
+      if (s->refers(name)) return true;
     }
     return false;
   }
@@ -29,28 +57,26 @@ struct Symbols {
     refs[name] = Load::parameter;
   }
   void load(const std::string& name) {
-    if (!known(name)) refs[name] = Load::resolve;
+    if (!refers(name) && !known_outside(name)) refs[name] = Load::resolve;
   }
   void store(const std::string& name) {
     stores.insert(name);
-    if (refs.find(name) != refs.end()) return;
-    refs[name] = parent && parent->known(name) ? Load::alias : Load::undefined;
+    if (refers(name)) return;
+    refs[name] = known_outside(name) ? Load::alias : Load::undefined;
   }
   // After the branches of an if: what only some of them store may still be the outer variable.
-  void merge(const std::vector<Symbols>& branches) {
-    std::set<std::string, std::less<>> stored;
+  void merge(const std::array<Symbols, 3>& branches) {
+    std::set<std::string, std::less<>> fresh;
     for (const Symbols& branch : branches) {
       for (const std::string& name : branch.stores) {
-        if (stores.find(name) == stores.end()) stored.insert(name);
+        if (!stored(name)) fresh.insert(name);
       }
     }
     for (const Symbols& branch : branches) {
       for (const auto& [name, how] : branch.refs) refs[name] = how;
       stores.insert(branch.stores.begin(), branch.stores.end());
     }
-    for (const std::string& name : stored) {
-      refs[name] = parent && parent->known(name) ? Load::alias : Load::resolve;
-    }
+    for (const std::string& name : fresh) refs[name] = known_outside(name) ? Load::alias : Load::resolve;
   }
 };
 
@@ -177,11 +203,14 @@ class Analyzer {
   // an else, and the later ones follow it in the same branch.
   static void visit_if(const Stmt& stmt, Symbols& symbols) {
     loads(stmt.branches[0].first.get(), symbols);
-    std::vector<Symbols> branches(3, symbols);
+    const auto three = [](const Symbols& base) {
+      return std::array<Symbols, 3>{Symbols::branch_of(base), Symbols::branch_of(base), Symbols::branch_of(base)};
+    };
+    std::array<Symbols, 3> branches = three(symbols);
     visit(stmt.branches[0].second, branches[0]);
     for (std::size_t i = 1; i < stmt.branches.size(); ++i) {
       loads(stmt.branches[i].first.get(), branches[1]);
-      std::vector<Symbols> inner(3, branches[1]);
+      std::array<Symbols, 3> inner = three(branches[1]);
       visit(stmt.branches[i].second, inner[0]);
       branches[1].merge(inner);
     }
@@ -219,8 +248,7 @@ class Analyzer {
     for (const StmtPtr& stmt : body) {
       check(stmt->expr.get(), soft);
       if (stmt->target && (in_loop || stmt->kind == StmtKind::for_)) refuse_loop_target(*stmt->target);
-      Symbols inner;
-      inner.parent = &symbols;
+      Symbols inner = Symbols::inside(symbols);
       switch (stmt->kind) {
         case StmtKind::if_:
           for (auto& [test, branch] : stmt->branches) {
@@ -275,13 +303,11 @@ class Analyzer {
   void compile_for(Stmt& stmt, const Symbols& symbols) {
     stmt.uses_loop = stmt.recursive || mentions(stmt.scope.body, "loop") || has_scoped_block(stmt.scope.body);
     check(stmt.test.get(), false);
-    Symbols inner;
-    inner.parent = &symbols;
+    Symbols inner = Symbols::inside(symbols);
     if (stmt.uses_loop) inner.parameter("loop");
     targets(*stmt.target, inner, true);
     compile_scope(stmt.scope, inner, true);
-    Symbols other;
-    other.parent = &symbols;
+    Symbols other = Symbols::inside(symbols);
     compile_scope(stmt.other, other, true);
   }
 

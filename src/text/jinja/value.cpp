@@ -27,6 +27,10 @@ Charge::~Charge() {
 
 Heap::~Heap() = default;
 
+void Heap::too_many_steps() const {
+  throw_limit(cat("the template does more than ", budget_.steps, " loop rounds and calls"));
+}
+
 int Heap::checked_depth(int depth) const {
   if (depth > max_depth) throw_limit("values of the template are nested too deeply");
   return depth;

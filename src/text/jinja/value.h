@@ -30,12 +30,16 @@ template <typename... Parts>
 [[noreturn]] void throw_failure(std::string message);
 [[noreturn]] void throw_limit(std::string message);
 
-inline constexpr int max_depth = 200;                             // nesting of values
-inline constexpr std::size_t max_text = std::size_t{16} << 20;    // bytes of one string
-inline constexpr std::size_t max_live = std::size_t{256} << 20;   // bytes of all values alive
-inline constexpr std::int64_t max_range = 100000;                 // items of a range
-inline constexpr std::int64_t max_steps = 1000000;                // loop rounds and calls of a run
-inline constexpr std::int64_t max_work = std::int64_t{40} << 20;  // expressions evaluated, weighted by bytes
+inline constexpr int max_depth = 200;                            // nesting of values
+inline constexpr std::size_t max_text = std::size_t{16} << 20;   // bytes of one string
+inline constexpr std::size_t max_live = std::size_t{256} << 20;  // bytes of all values alive
+inline constexpr std::int64_t max_range = 100000;                // items of a range
+
+// What one rendering may do.
+struct Budget {
+  std::int64_t steps = 1000000;                // loop rounds and calls
+  std::int64_t work = std::int64_t{40} << 20;  // expressions evaluated, weighted by bytes
+};
 
 // Bytes charged to a heap while this lives. Constants of the template are charged to none.
 class Charge {
@@ -171,7 +175,7 @@ using Entries = std::vector<std::pair<Value, Value>>;
 // Budgets of one rendering, and the maker of values. Outlives them all.
 class Heap {
  public:
-  Heap() = default;
+  explicit Heap(Budget budget) : steps_(budget.steps), work_(budget.work), budget_(budget) {}
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
   ~Heap();
@@ -194,7 +198,7 @@ class Heap {
 
   // Both throw when the budget is spent.
   void step() {
-    if (--steps_ < 0) throw_limit("the template does more than 10^6 loop rounds and calls");
+    if (--steps_ < 0) too_many_steps();
   }
   void work(std::size_t units) {
     work_ -= static_cast<std::int64_t>(units);
@@ -209,10 +213,11 @@ class Heap {
   friend class Charge;
   Value sequence(std::vector<Value> items, bool tuple, bool group = false);
   int checked_depth(int depth) const;
+  [[noreturn]] void too_many_steps() const;
 
   std::size_t live_ = 0;
-  std::int64_t steps_ = max_steps;
-  std::int64_t work_ = max_work;
+  std::int64_t steps_, work_;
+  Budget budget_;
   std::vector<std::shared_ptr<Object>> kept_;
 };
 
