@@ -50,7 +50,8 @@ GgufVocab read_vocab(const Gguf& gguf, const std::string& what) {
     if (scores->type == GgufType::float32 || scores->type == GgufType::float64) {
       v.scores = *gguf.floats(prefix + "scores");
     } else {
-      for (const std::int64_t score : *gguf.integers(prefix + "scores")) v.scores.push_back(static_cast<float>(score));
+      const auto values = gguf.integers(prefix + "scores");
+      for (const std::int64_t score : *values) v.scores.push_back(static_cast<float>(score));
     }
   }
   if (const auto types = gguf.integers(prefix + "token_type")) {
