@@ -47,12 +47,9 @@ bool parse_arguments(std::span<const std::string> arguments, Options& options) {
   }
   if (help) return true;
 
-  for (Option& o : options.all()) {
+  for (const Option& o : options.all()) {
     const std::string name = o.env();
-    if (const std::string value = environment(name.c_str()); !value.empty()) {
-      o.set(value, name);
-      o.given = true;
-    }
+    if (const std::string value = environment(name.c_str()); !value.empty()) o.set(value, name);
   }
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string& word = arguments[i];
@@ -62,12 +59,11 @@ bool parse_arguments(std::span<const std::string> arguments, Options& options) {
     }
     const std::size_t equals = word.starts_with("--") ? word.find('=') : std::string::npos;
     const std::string flag = word.substr(0, equals);
-    Option* option = ended ? nullptr : options.find_flag(flag);
+    const Option* option = ended ? nullptr : options.find_flag(flag);
     if (option == nullptr && !ended) {
-      if (Option* o = options.find_flag(negated(flag)); o != nullptr && o->is_switch()) {
+      if (const Option* o = options.find_flag(negated(flag)); o != nullptr && o->is_switch()) {
         if (equals != std::string::npos) fail_with(ErrorKind::usage, cat(flag, ": takes no value"));
         o->set("off", flag);
-        o->given = true;
         continue;
       }
     }
@@ -76,7 +72,6 @@ bool parse_arguments(std::span<const std::string> arguments, Options& options) {
       words.push_back(word);
       continue;
     }
-    option->given = true;
     if (option->is_switch()) {
       option->set(equals != std::string::npos ? std::string_view(word).substr(equals + 1) : std::string_view("on"), flag);
     } else if (equals != std::string::npos) {

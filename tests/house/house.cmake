@@ -11,3 +11,30 @@ foreach(isa scalar avx2 avx512 avx512vnni)
     COMMAND_EXPAND_LISTS)
   set_tests_properties(isa_symbols_${isa} PROPERTIES LABELS house)
 endforeach()
+
+# The public library: its own tests see the shared library and include/tashika only.
+file(GLOB api_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/api/*.cpp)
+add_executable(test_api ${api_tests})
+target_link_libraries(test_api PRIVATE tashika_shared GTest::gtest GTest::gtest_main)
+target_compile_definitions(test_api PRIVATE TASHIKA_STANDIN="${CMAKE_SOURCE_DIR}/assets/standin/tashika-standin.gguf")
+if(TASHIKA_SANITIZE)
+  target_link_options(test_api PRIVATE -fsanitize=${TASHIKA_SANITIZE})
+endif()
+add_test(NAME api COMMAND test_api)
+
+if(NOT EXISTS ${CMAKE_SOURCE_DIR}/src/cli/verbs/completion.cpp)
+  return()
+endif()
+
+# An installed copy serves a project outside the tree.
+if(NOT TASHIKA_SANITIZE)
+  add_test(NAME install COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/install/check.sh ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}
+           ${CMAKE_CXX_COMPILER})
+  set_tests_properties(install PROPERTIES LABELS house)
+  # It builds a project: alone, so that the others keep their cores.
+  set_tests_properties(install PROPERTIES RUN_SERIAL ON)
+endif()
+
+add_test(NAME scaffolds COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/house/scaffolds.sh ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}
+         ${CMAKE_CXX_COMPILER})
+set_tests_properties(scaffolds PROPERTIES LABELS house)

@@ -21,6 +21,18 @@ strangers=$(nm -D --defined-only "$lib/libtashika.so" | awk '{print $3}' | c++fi
 
 "$prefix/bin/tashika" --version | grep '^tashika 0' >/dev/null || fail "the installed program does not run"
 
+# Reproducible: nothing of the building machine's folders is inside.
+for file in "$prefix/bin/tashika" "$lib/libtashika.so"; do
+  grep -aF -q "$source/" "$file" && fail "$file holds the path $source"
+done
+
+for file in share/man/man1/tashika.1 share/man/man1/tashika-run.1 share/bash-completion/completions/tashika \
+            share/zsh/site-functions/_tashika share/fish/vendor_completions.d/tashika.fish; do
+  [ -s "$prefix/$file" ] || fail "$file was not installed, or is empty"
+done
+bash -n "$prefix/share/bash-completion/completions/tashika" || fail "the bash completion is no bash"
+grep -q '^\.TH' "$prefix/share/man/man1/tashika.1" || fail "the manual page is no manual page"
+
 cmake -G Ninja -S "$source/examples" -B "$work/examples" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$cxx" >>"$build/install-test.log"
 cmake --build "$work/examples" -j 2 >>"$build/install-test.log" || { tail -30 "$build/install-test.log"; fail "the examples do not build"; }
 
