@@ -275,18 +275,17 @@ Positional& Options::positional(std::string_view placeholder, std::vector<std::s
   return p;
 }
 
-const Option* Options::find_flag(std::string_view flag) const {
-  for (const Option& o : options_) {
+Option* Options::find_flag(std::string_view flag) {
+  for (Option& o : options_) {
     if (std::ranges::find(o.flags, flag) != o.flags.end()) return &o;
   }
   return nullptr;
 }
 
-const Option* Options::find_name(std::string_view name) const {
-  for (const Option& o : options_) {
-    if (o.name() == name) return &o;
-  }
-  return nullptr;
+Option* Options::find_name(std::string_view name) {
+  std::string flag = cat("--", name);
+  std::ranges::replace(flag, '_', '-');
+  return find_flag(flag);
 }
 
 int edit_distance(std::string_view a, std::string_view b) {

@@ -42,6 +42,7 @@ struct Option {
   ValueHint hint = ValueHint::none;
   bool on_by_default = false;  // a switch that help shows as --no-x
   bool repeats = false;
+  bool given = false;  // by the command line or the environment
   double low = -1e308, high = 1e308;  // of a number
 
   // Both throw Error(usage). `where` names the source in the message: "--top-k", "TASHIKA_TOP_K".
@@ -128,8 +129,9 @@ class Options {
   const std::deque<Option>& all() const { return options_; }
   std::deque<Positional>& positionals() { return positionals_; }
   const std::deque<Positional>& positionals() const { return positionals_; }
-  const Option* find_flag(std::string_view flag) const;  // exact spelling; null when unknown
-  const Option* find_name(std::string_view name) const;  // "top_k"
+  std::deque<Option>& all() { return options_; }
+  Option* find_flag(std::string_view flag);  // exact spelling; null when unknown
+  Option* find_name(std::string_view name);  // "top_k", or any long flag without its dashes
 
  private:
   Option& add(std::string_view flags, std::string_view placeholder, std::string_view help);

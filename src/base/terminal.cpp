@@ -96,6 +96,8 @@ std::string read_stdin(std::uint64_t limit) {
   return out;
 }
 
+int read_stdin_byte(unsigned char& byte) { return static_cast<int>(::read(STDIN_FILENO, &byte, 1)); }
+
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
@@ -121,6 +123,14 @@ std::int64_t peak_resident_bytes() {
   rusage use{};
   ::getrusage(RUSAGE_SELF, &use);
   return std::int64_t{use.ru_maxrss} * 1024;
+}
+
+std::int64_t resident_bytes() {
+  const std::string text = read_file("/proc/self/statm", 4096);  // pages: size resident …
+  const std::size_t space = text.find(' ');
+  std::int64_t pages = 0;
+  if (space != std::string::npos) std::from_chars(text.data() + space + 1, text.data() + text.size(), pages);
+  return pages * ::sysconf(_SC_PAGESIZE);
 }
 
 std::int64_t usable_memory_bytes() {

@@ -23,6 +23,9 @@ std::string read_stdin(std::uint64_t limit);
 // Appends what comes next, at most 64 KiB; false at the end of the input.
 bool read_stdin_some(std::string& out);
 
+// One byte of standard input: 1, 0 at its end, -1 when a signal came first or it cannot be read.
+int read_stdin_byte(unsigned char& byte);
+
 // An environment variable; empty when unset.
 std::string environment(const char* name);
 
@@ -36,6 +39,7 @@ void on_interrupt(void (*handler)(void* context), void* context);
 
 // Peak resident memory of this process in bytes, and physical memory usable (the cgroup's limit respected).
 std::int64_t peak_resident_bytes();
+std::int64_t resident_bytes();  // now
 std::int64_t usable_memory_bytes();
 
 }  // namespace tashika

@@ -47,9 +47,12 @@ bool parse_arguments(std::span<const std::string> arguments, Options& options) {
   }
   if (help) return true;
 
-  for (const Option& o : options.all()) {
+  for (Option& o : options.all()) {
     const std::string name = o.env();
-    if (const std::string value = environment(name.c_str()); !value.empty()) o.set(value, name);
+    if (const std::string value = environment(name.c_str()); !value.empty()) {
+      o.set(value, name);
+      o.given = true;
+    }
   }
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string& word = arguments[i];
@@ -59,11 +62,12 @@ bool parse_arguments(std::span<const std::string> arguments, Options& options) {
     }
     const std::size_t equals = word.starts_with("--") ? word.find('=') : std::string::npos;
     const std::string flag = word.substr(0, equals);
-    const Option* option = ended ? nullptr : options.find_flag(flag);
+    Option* option = ended ? nullptr : options.find_flag(flag);
     if (option == nullptr && !ended) {
-      if (const Option* o = options.find_flag(negated(flag)); o != nullptr && o->is_switch()) {
+      if (Option* o = options.find_flag(negated(flag)); o != nullptr && o->is_switch()) {
         if (equals != std::string::npos) fail_with(ErrorKind::usage, cat(flag, ": takes no value"));
         o->set("off", flag);
+        o->given = true;
         continue;
       }
     }
@@ -72,6 +76,7 @@ bool parse_arguments(std::span<const std::string> arguments, Options& options) {
       words.push_back(word);
       continue;
     }
+    option->given = true;
     if (option->is_switch()) {
       option->set(equals != std::string::npos ? std::string_view(word).substr(equals + 1) : std::string_view("on"), flag);
     } else if (equals != std::string::npos) {

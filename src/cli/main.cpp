@@ -75,8 +75,9 @@ int dispatch(const std::vector<std::string>& arguments) {
     throw Error(cat(error.message(), "\nusage: ", usage_line(*verb, options), "\n`tashika ", verb->name, " --help` lists the options"), ErrorKind::usage);
   }
   Log log(logging.level, logging.file, std::max(logging.level, LogLevel::info));
+  Context context{log, options};
   try {
-    return command->run(log);
+    return command->run(context);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::cancelled) log.write(LogLevel::error, error.message());
     return exit_code(error.kind());

@@ -10,6 +10,12 @@
 
 namespace tashika::cli {
 
+// What main gives a command: where messages go, and the options as they were set.
+struct Context {
+  Log& log;
+  Options& options;
+};
+
 // One run of a verb: its options are its members.
 class Command {
  public:
@@ -17,7 +23,7 @@ class Command {
   virtual void describe(Options& options) = 0;
   // Called once all options are set; returns the exit code. Errors are thrown: Error(usage) only for
   // what is wrong before a model is opened.
-  virtual int run(Log& log) = 0;
+  virtual int run(Context& context) = 0;
 };
 
 struct Verb {

@@ -46,16 +46,22 @@ Sequence::Sequence(const LanguageModel& model, Runtime& rt, const GenerationOpti
                    const Tokenizer* tokenizer, std::uint32_t number)
     : model_(model),
       rt_(rt),
-      options_(options),
       end_tokens_(std::move(end_tokens)),
       tokenizer_(tokenizer),
-      context_(options.context > 0 ? options.context : model.info().context),
-      seed_(options.sampling.seed >= 0 ? static_cast<std::uint64_t>(options.sampling.seed) : fresh_seed()),
-      sampler_(options.sampling, seed_, number, tokenizer),
+      number_(number),
+      sampler_(options.sampling, 0, number, nullptr),
       stops_(options.stop),
       state_(model.new_state(rt)) {
-  check(options_.sampling);
-  if (tokenizer_ == nullptr && !options_.stop.empty()) fail_with(ErrorKind::usage, "stop strings need the model's tokenizer");
+  configure(options);
+}
+
+void Sequence::configure(const GenerationOptions& options) {
+  check(options.sampling);
+  if (tokenizer_ == nullptr && !options.stop.empty()) fail_with(ErrorKind::usage, "stop strings need the model's tokenizer");
+  options_ = options;
+  context_ = options.context > 0 ? options.context : model_.info().context;
+  seed_ = options.sampling.seed >= 0 ? static_cast<std::uint64_t>(options.sampling.seed) : fresh_seed();
+  sampler_ = Sampler(options.sampling, seed_, number_, tokenizer_);
 }
 
 Sequence::~Sequence() = default;
@@ -119,7 +125,9 @@ TokenEvent Sequence::accept(std::span<const float> logits) {
   tokens_.push_back(choice.id);
   ++answered_;
   const bool ends = !options_.ignore_eos && std::ranges::binary_search(end_tokens_, choice.id);
-  if (stream_ && !ends) event.text = stops_.push(stream_->push(choice.id));
+  // An embedding may have rows that the tokenizer lacks.
+  const bool has_text = stream_ && !ends && choice.id < tokenizer_->id_limit();
+  if (has_text) event.text = stops_.push(stream_->push(choice.id));
   if (ends) {
     event.finish = Finish::end;
   } else if (stops_.hit()) {

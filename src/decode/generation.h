@@ -73,6 +73,9 @@ class Sequence {
   ~Sequence();
   Sequence(Sequence&&) noexcept;
 
+  // From the next answer on.
+  void configure(const GenerationOptions& options);
+
   // What the next answer follows: all tokens from the start. What the state already holds of them is
   // kept (rolled back to the common prefix), the rest is computed by the next steps. Error(limit)
   // when they do not fit the context. Returns the number of tokens kept.
@@ -99,7 +102,8 @@ class Sequence {
   std::vector<std::int32_t> end_tokens_;
   const Tokenizer* tokenizer_;
   std::int64_t context_;
-  std::uint64_t seed_;
+  std::uint32_t number_;
+  std::uint64_t seed_ = 0;
   Sampler sampler_;
   StopMatcher stops_;
   std::unique_ptr<StreamDecoder> stream_;

@@ -29,15 +29,25 @@ void Attention::parts(Visitor& v) {
   }
 }
 
-Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, Batch& batch, std::size_t layer, const Rope& rope,
+Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, Batch& batch, std::size_t layer, const Rope* rope,
               const AttentionConfig& config) {
-  const Rope::Table& turn = batch.rope(rope);
   if (batch.has_states()) {
     const KvAttrs kv = batch.kv(layer);
-    const Tensor turned = ops::rope_append(q, k, v, turn.cos, turn.sin, rope.interleaved(), kv);
+    Tensor turned = q;
+    if (rope) {
+      const Rope::Table& turn = batch.rope(*rope);
+      turned = ops::rope_append(q, k, v, turn.cos, turn.sin, rope->interleaved(), kv);
+    } else {
+      ops::kv_append(k, v, kv);
+    }
     return ops::cached_attention(turned, {kv, config.scale, config.softcap, config.window});
   }
-  const Tensor tq = ops::rope(q, turn.cos, turn.sin, rope.interleaved()), tk = ops::rope(k, turn.cos, turn.sin, rope.interleaved());
+  Tensor tq = q, tk = k;
+  if (rope) {
+    const Rope::Table& turn = batch.rope(*rope);
+    tq = ops::rope(q, turn.cos, turn.sin, rope->interleaved());
+    tk = ops::rope(k, turn.cos, turn.sin, rope->interleaved());
+  }
   std::vector<Tensor> parts;
   for (std::size_t i = 0; i < batch.slices().size(); ++i) {
     const std::int64_t begin = batch.first_row(i), end = begin + static_cast<std::int64_t>(batch.slices()[i].tokens.size());
@@ -45,6 +55,11 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, Batch& batch, s
                                          {config.scale, config.softcap, true, config.window, {}}));
   }
   return parts.size() == 1 ? parts[0] : ops::concat(parts, 0);
+}
+
+std::unique_ptr<LayerState> new_cache(const AttentionConfig& config, std::shared_ptr<PagePool> pool, const StateOptions& options) {
+  const KvLayout layout{options.cache_dtype, config.kv_heads, config.head_dim, config.head_dim, false};
+  return std::make_unique<PagedCache>(std::move(pool), layout, config.window, options.margin);
 }
 
 Tensor Attention::operator()(const Tensor& x, const Tensor& residual, Batch& batch, std::size_t layer, const Rope& rope) const {
@@ -56,13 +71,12 @@ Tensor Attention::operator()(const Tensor& x, const Tensor& residual, Batch& bat
     q = q_norm(q);
     k = k_norm(k);
   }
-  const Tensor out = attend(q, k, ops::reshape(qkv[2], {rows, config.kv_heads, dim}), batch, layer, rope, config);
+  const Tensor out = attend(q, k, ops::reshape(qkv[2], {rows, config.kv_heads, dim}), batch, layer, &rope, config);
   return o_proj(ops::reshape(out, {rows, config.heads * dim}), residual);
 }
 
 std::unique_ptr<LayerState> Attention::new_state(std::shared_ptr<PagePool> pool, const StateOptions& options) const {
-  const KvLayout layout{options.cache_dtype, config.kv_heads, config.head_dim, config.head_dim, false};
-  return std::make_unique<PagedCache>(std::move(pool), layout, config.window, options.margin);
+  return new_cache(config, std::move(pool), options);
 }
 
 }  // namespace tashika

@@ -32,9 +32,11 @@ struct Attention : Module {
   std::unique_ptr<LayerState> new_state(std::shared_ptr<PagePool> pool, const StateOptions& options) const;
 };
 
-// Rotates, caches and attends: q [rows, heads, k_dim], k and v [rows, kv_heads, …] to [rows, heads, v_dim]. Without states the rows of
+// Rotates (with a rope), caches and attends: q [rows, heads, k_dim], k and v [rows, kv_heads, …] to [rows, heads, v_dim]. Without states the rows of
 // each slice attend among themselves.
-Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, Batch& batch, std::size_t layer, const Rope& rope,
+Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, Batch& batch, std::size_t layer, const Rope* rope,
               const AttentionConfig& config);
+// The cache of a layer with these heads.
+std::unique_ptr<LayerState> new_cache(const AttentionConfig& config, std::shared_ptr<PagePool> pool, const StateOptions& options);
 
 }  // namespace tashika

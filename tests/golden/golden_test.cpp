@@ -130,7 +130,7 @@ INSTANTIATE_TEST_SUITE_P(Folders, Golden, cases("folders"), name_of);
 INSTANTIATE_TEST_SUITE_P(Gguf, Golden, cases("gguf"), name_of);
 
 TEST(GoldenSuite, FindsEveryCase) {
-  EXPECT_EQ(test::golden_descriptors("folders").size(), 43u);
+  EXPECT_EQ(test::golden_descriptors("folders").size(), 48u);
   EXPECT_EQ(test::golden_descriptors("gguf").size(), 12u);
 }
 

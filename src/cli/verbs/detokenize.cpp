@@ -18,7 +18,7 @@ class Detokenize final : public Command {
     o.toggle("--lines", lines_, "read one JSON array a line, print one JSON string a line");
   }
 
-  int run(Log&) override {
+  int run(Context&) override {
     const std::string& name = setting_.required();
     if (lines_ == !words_.empty()) fail_with(ErrorKind::usage, lines_ ? "--lines reads standard input; give no ID" : "ID is missing");
     std::vector<TokenId> ids;

@@ -24,12 +24,12 @@ class Generate final : public Command {
     tashika::cli::describe(o, compute_);
   }
 
-  int run(Log& log) override {
+  int run(Context& context) override {
     const std::string& name = setting_.required();
     if (ids_.sequences.empty()) fail_with(ErrorKind::usage, "--ids is missing");
     if (!generation_.stop.empty()) fail_with(ErrorKind::usage, "--stop: generate knows ids only; use run");
     check(generation_.sampling);
-    const std::unique_ptr<Engine> engine = open_engine(name, compute_, log);
+    const std::unique_ptr<Engine> engine = open_engine(name, compute_, context.log);
     const std::vector<std::int32_t> end = end_tokens(engine->checkpoint);
     std::vector<std::unique_ptr<Sequence>> sequences;
     std::vector<Sequence*> running;

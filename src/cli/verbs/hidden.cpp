@@ -21,13 +21,13 @@ class Hidden final : public Command {
     tashika::cli::describe(o, compute_);
   }
 
-  int run(Log& log) override {
+  int run(Context& context) override {
     const std::string& name = setting_.required();
     if (ids_.sequences.empty()) fail_with(ErrorKind::usage, "--ids is missing");
     if (outputs_.size() != ids_.sequences.size()) {
       fail_with(ErrorKind::usage, cat(ids_.sequences.size(), " --ids need as many -o, found ", outputs_.size()));
     }
-    const std::unique_ptr<Engine> engine = open_engine(name, compute_, log);
+    const std::unique_ptr<Engine> engine = open_engine(name, compute_, context.log);
     if (!pooled_.empty()) fail(engine->checkpoint.path, ": ", model_of(engine->checkpoint).name, " has no pooled output; only encoders have one");
     std::deque<RowsFile> files;
     for (std::size_t i = 0; i < outputs_.size(); ++i) {

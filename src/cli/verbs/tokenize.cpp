@@ -22,7 +22,7 @@ class Tokenize final : public Command {
     o.toggle("--lines", lines_, "read one JSON string a line, print one result a line");
   }
 
-  int run(Log&) override {
+  int run(Context&) override {
     const std::string& name = setting_.required();
     if (lines_ && text_) fail_with(ErrorKind::usage, "--lines reads standard input; give no TEXT");
     const Tokenizer tokenizer = load_tokenizer(open_checkpoint(find_checkpoint(name)));
