@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -120,9 +119,15 @@ void on_interrupt(void (*handler)(void*), void* context) {
 }
 
 std::int64_t peak_resident_bytes() {
-  rusage use{};
-  ::getrusage(RUSAGE_SELF, &use);
-  return std::int64_t{use.ru_maxrss} * 1024;
+  // Not getrusage: its peak includes what the process was before it became this program.
+  const std::string text = read_file("/proc/self/status", 65536);
+  const std::size_t at = text.find("VmHWM:");
+  std::int64_t kib = 0;
+  if (at != std::string::npos) {
+    const std::size_t digit = text.find_first_of("0123456789", at);
+    if (digit != std::string::npos) std::from_chars(text.data() + digit, text.data() + text.size(), kib);
+  }
+  return kib * 1024;
 }
 
 std::int64_t resident_bytes() {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/terminal.h"
 #include "base/thread_pool.h"
+#include "cli/figures.h"
 #include "registry/registry.h"
 
 namespace tashika::cli {
@@ -40,6 +41,10 @@ void describe(Options& o, ModelSetting& s) {
 const std::string& ModelSetting::required() const {
   if (model.empty()) fail_with(ErrorKind::usage, "MODEL is missing");
   return model;
+}
+
+void log_memory(Log& log) {
+  if (log.enabled(LogLevel::debug)) log.write(LogLevel::debug, cat("peak resident memory ", human_bytes(peak_resident_bytes())));
 }
 
 Engine::~Engine() { on_interrupt(nullptr, nullptr); }

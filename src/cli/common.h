@@ -36,6 +36,7 @@ struct Engine {
   std::unique_ptr<LanguageModel> model;
   ~Engine();
 };
+void log_memory(Log& log);  // the peak so far, for --log debug
 std::unique_ptr<Engine> open_engine(const std::string& model, const ComputeSettings& compute, Log& log);
 
 // --ids, once for each sequence.

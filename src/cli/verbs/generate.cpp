@@ -45,6 +45,7 @@ class Generate final : public Command {
         while (const std::optional<TokenEvent> event = Generator::take(*sequences[i])) ids[i].emplace_back(std::int64_t{event->id});
       }
     }
+    log_memory(context.log);
     if (json_) {
       Json out;
       if (ids.size() == 1) {

@@ -55,6 +55,7 @@ class Run final : public Command {
     conversation.ask(*prompt);
     context.log.write(LogLevel::debug, cat("seed ", conversation.sequence().seed()));
     stream_answer(conversation, context.log);
+    log_memory(context.log);
     if (stdout_is_terminal()) write_stdout("\n");
     if (chat_.stats) write_stderr(cat(stats_line(conversation.stats()), "\n"));
     if (const std::string note = overflow_note(conversation); !note.empty()) fail_with(ErrorKind::limit, note);
