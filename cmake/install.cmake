@@ -22,10 +22,6 @@ install(FILES ${CMAKE_BINARY_DIR}/generated/tashikaConfig.cmake ${CMAKE_BINARY_D
 configure_file(cmake/tashika.pc.in generated/tashika.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/generated/tashika.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-if(NOT EXISTS ${CMAKE_SOURCE_DIR}/src/cli/verbs/completion.cpp)
-  return()
-endif()
-
 # Completions and manual pages come from the option records: the program writes them.
 set(verbs)
 file(GLOB verb_files CONFIGURE_DEPENDS src/cli/verbs/*.cpp)
