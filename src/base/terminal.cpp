@@ -1,6 +1,7 @@
 #include "base/terminal.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -21,9 +22,11 @@ namespace {
 // Signals belong to the process, so this is the one place that must be shared.
 std::atomic<void (*)(void*)> interrupt_handler{nullptr};
 std::atomic<void*> interrupt_context{nullptr};
+std::atomic<unsigned> interrupt_count{0};
 
 void handle_interrupt(int) {
   const int saved = errno;
+  interrupt_count.fetch_add(1);
   if (auto* handler = interrupt_handler.load()) {
     handler(interrupt_context.load());
   } else {
@@ -81,6 +84,7 @@ bool read_stdin_some(std::string& out) {
   while (true) {
     const ssize_t n = ::read(STDIN_FILENO, buffer, sizeof buffer);
     if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EBADF) return false;  // a closed one is an empty one
     if (n < 0) fail("standard input: ", std::strerror(errno));
     out.append(buffer, static_cast<std::size_t>(n));
     return n > 0;
@@ -95,7 +99,27 @@ std::string read_stdin(std::uint64_t limit) {
   return out;
 }
 
-int read_stdin_byte(unsigned char& byte) { return static_cast<int>(::read(STDIN_FILENO, &byte, 1)); }
+unsigned interrupts() { return interrupt_count.load(); }
+
+int read_stdin_byte(unsigned char& byte, unsigned seen) {
+  // The signal is let in only while waiting, so that none slips in between looking and waiting.
+  sigset_t blocked, before;
+  ::sigemptyset(&blocked);
+  ::sigaddset(&blocked, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &blocked, &before);
+  int result = -1;
+  while (interrupts() == seen) {
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    if (::ppoll(&input, 1, nullptr, &before) < 0) {
+      if (errno == EINTR) continue;
+      break;
+    }
+    result = static_cast<int>(::read(STDIN_FILENO, &byte, 1));
+    break;
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return result;
+}
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);

@@ -23,8 +23,11 @@ std::string read_stdin(std::uint64_t limit);
 // Appends what comes next, at most 64 KiB; false at the end of the input.
 bool read_stdin_some(std::string& out);
 
-// One byte of standard input: 1, 0 at its end, -1 when a signal came first or it cannot be read.
-int read_stdin_byte(unsigned char& byte);
+// Ctrl-Cs so far (counted once on_interrupt() was called).
+unsigned interrupts();
+// One byte of standard input: 1, 0 at its end, -1 when it cannot be read or when more than `seen`
+// Ctrl-Cs have come, be it before the call or while it waits.
+int read_stdin_byte(unsigned char& byte, unsigned seen);
 
 // An environment variable; empty when unset.
 std::string environment(const char* name);

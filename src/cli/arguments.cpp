@@ -30,7 +30,10 @@ std::string negated(std::string_view flag) {
     }
   }
   const std::string near = nearest_word(word, known);
-  fail_with(ErrorKind::usage, cat("unknown option ", word, near.empty() ? "" : cat("; did you mean ", near, "?")));
+  // A text may begin with a dash; an argument that is MODEL alone does not.
+  const bool takes_text = options.positionals().size() > 1;
+  fail_with(ErrorKind::usage, cat("unknown option ", word, near.empty() ? "" : cat("; did you mean ", near, "?"),
+                                  takes_text ? " (-- goes before a text that begins with a dash)" : ""));
 }
 
 }  // namespace

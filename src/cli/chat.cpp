@@ -138,7 +138,8 @@ class Chat {
 
   void help(const std::string&) {
     for (const Entry& entry : commands()) say(cat("  ", left(cat(entry.name, entry.arguments.empty() ? "" : " ", entry.arguments), 22), entry.help));
-    say("  Ctrl-C stops an answer. \"\"\" begins and ends a message of several lines. The arrow keys recall earlier lines.");
+    say("  Ctrl-C stops an answer. The arrow keys recall earlier lines.");
+    say("  \"\"\" begins and ends a message of several lines.");
   }
 
   void clear(const std::string&) {
@@ -173,7 +174,8 @@ class Chat {
     if (name.empty()) {
       for (const Option& o : options.all()) {
         const std::string value = o.is_switch() ? (o.on_by_default ? "on" : "off") : o.fallback;
-        if (!o.repeats) say(cat("  ", left(o.name(), 22), left(value, 12), "  ", o.help));
+        const auto room = static_cast<std::size_t>(std::max(terminal_width() - 38, 20));
+        if (!o.repeats) say(cat("  ", left(o.name(), 20), left(value, 12), "  ", o.help.size() > room ? o.help.substr(0, room - 1) + "…" : o.help));
       }
       return;
     }

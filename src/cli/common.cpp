@@ -3,6 +3,8 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/page_cache.h"
 #include "base/terminal.h"
 #include "base/thread_pool.h"
 #include "cli/figures.h"
@@ -49,6 +51,42 @@ void log_memory(Log& log) {
 
 Engine::~Engine() { on_interrupt(nullptr, nullptr); }
 
+namespace {
+
+std::vector<std::string> weight_files(const Checkpoint& c) {
+  if (c.is_gguf()) return {c.path};
+  std::vector<std::string> out;
+  for (const std::string& name : list_directory(c.path)) {
+    if (name.ends_with(".safetensors")) out.push_back(join_path(c.path, name));
+  }
+  return out;
+}
+
+// Weights are read from the mapped file where they lie. When much of a large file is still on the
+// disk the first token would wait for it without a word: someone at a terminal is shown.
+void read_ahead(const Checkpoint& c, Runtime& rt) {
+  constexpr std::uint64_t worth_telling = 256 << 20;
+  if (!stderr_is_terminal()) return;
+  std::uint64_t absent = 0, total = 0;
+  const std::vector<std::string> files = weight_files(c);
+  for (const std::string& file : files) {
+    absent += uncached_bytes(file);
+    total += file_size(file);
+  }
+  if (absent < worth_telling || total > static_cast<std::uint64_t>(usable_memory_bytes()) / 10 * 8) return;
+  std::uint64_t before = 0;
+  for (const std::string& file : files) {
+    read_through(file, [&](std::uint64_t done) {
+      write_stderr(cat("\rreading ", human_bytes(static_cast<std::int64_t>(total)), " from the disk: ", 100 * (before + done) / total, " %\033[K"));
+      rt.throw_if_cancelled();
+    });
+    before += file_size(file);
+  }
+  write_stderr("\r\033[K");
+}
+
+}  // namespace
+
 std::unique_ptr<Engine> open_engine(const std::string& model, const ComputeSettings& compute, Log& log) {
   const auto start = std::chrono::steady_clock::now();
   auto engine = std::make_unique<Engine>();
@@ -56,6 +94,7 @@ std::unique_ptr<Engine> open_engine(const std::string& model, const ComputeSetti
   engine->checkpoint = open_checkpoint(find_checkpoint(model));
   on_interrupt([](void* rt) { static_cast<Runtime*>(rt)->cancel(); }, engine->rt.get());
   engine->model = load_language_model(engine->checkpoint, *engine->rt);
+  read_ahead(engine->checkpoint, *engine->rt);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   log.write(LogLevel::debug, cat("loaded ", engine->checkpoint.path, " in ", static_cast<int>(seconds.count() * 1000), " ms, device ",
                                  engine->rt->name(), ", ", engine->rt->pool().threads(), " threads"));

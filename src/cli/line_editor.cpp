@@ -33,6 +33,7 @@ struct LineEditor::Impl {
   std::deque<unsigned char> queue;  // bytes read ahead of a paste mark that was none
   bool pasting = false;
   bool interrupted = false;
+  unsigned seen = 0;  // Ctrl-Cs before this line
 
   static Impl& of(EditLine* editor) {
     void* data = nullptr;
@@ -46,7 +47,7 @@ struct LineEditor::Impl {
       queue.pop_front();
       return 1;
     }
-    const int n = read_stdin_byte(byte);
+    const int n = read_stdin_byte(byte, seen);
     if (n < 0) interrupted = true;
     return n;
   }
@@ -133,6 +134,8 @@ LineEditor::Got LineEditor::read(std::string_view prompt, std::string& line) {
   Impl& i = *impl_;
   i.prompt = prompt;
   i.interrupted = false;
+  i.seen = interrupts();
+  i.queue.clear();
   i.pasting = false;
   ::el_resize(i.editor);
   write_stdout("\033[?2004h");
