@@ -70,7 +70,11 @@ std::string Conversation::prompt_text() const { return format_.render(Json(messa
 
 std::vector<TokenId> Conversation::prompt_tokens() const {
   const std::string text = prompt_text();
-  return format_.chat ? tokenizer_.encode_prompt(text) : tokenizer_.encode(text);
+  if (format_.chat) return tokenizer_.encode_prompt(text);
+  std::vector<TokenId> tokens = tokenizer_.encode(text);
+  // A text that is to be continued has not ended.
+  if (tokenizer_.adds_eos() && tokens.size() > 1 && tokens.back() == tokenizer_.eos()) tokens.pop_back();
+  return tokens;
 }
 
 void Conversation::ask(std::string text) {

@@ -114,6 +114,8 @@ TEST_F(Cli, RenderIsExact) {
   EXPECT_EQ(run_program({"render", model(), "--messages", path("chat.json"), "--no-generation-prompt"}).out, "<s>[user] Hi\n");
   EXPECT_EQ(run_program({"render", model(), "--messages", path("chat.json"), "--set", "bos_token=\"B\""}).out, "B[user] Hi\n[assistant] ");
   EXPECT_EQ(run_program({"render", model(), "--messages", path("chat.json"), "--tools", path("tools.json")}).out, R"([{"b": 1e-07, "a": 1.0}])");
+  EXPECT_EQ(run_program({"render", model(), "--messages", path("chat.json"), "--set", "tools=[1]"}).out, "[1]");
+  EXPECT_EQ(run_program({"render", model(), "--messages", path("chat.json"), "--tools", path("tools.json"), "--set", "tools=null"}).out, "<s>[user] Hi\n[assistant] ");
   folder_->write("bad.jinja", "{{ raise_exception('no such thing') }}");
   const Outcome raised = run_program({"render", model(), "--messages", path("chat.json"), "--template", path("bad.jinja")});
   EXPECT_EQ(raised.code, 1);

@@ -40,9 +40,11 @@ class Render final : public Command {
       format.tools = parse_json(read_file(tools_, max_file), tools_);
       if (!format.tools.is_array() && !format.tools.is_null()) fail(tools_, ": expected a JSON array of tools, found ", json_type_name(format.tools.type()));
     }
+    const Json* set_tools = variables_.find("tools");  // --set wins over --tools
+    const bool has_tools = set_tools ? !set_tools->is_null() : !format.tools.is_null();
     if (template_.empty()) {
       const std::vector<TemplateSource> sources = chat_templates(checkpoint);
-      const TemplateSource& chosen = choose_template(sources, !format.tools.is_null(), checkpoint.path);
+      const TemplateSource& chosen = choose_template(sources, has_tools, checkpoint.path);
       format.chat.emplace(chosen.source, chosen.origin);
     } else {
       format.chat.emplace(read_file(template_, max_file), template_);
