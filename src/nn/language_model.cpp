@@ -7,7 +7,8 @@ namespace tashika {
 
 DType cache_dtype(const Runtime& rt, const StateOptions& options) {
   if (options.cache_dtype) return options.cache_dtype;
-  return rt.compute() == ComputeMode::exact ? DType(f32) : DType(bf16);
+  // f16 keeps three more bits than bf16: with it the fast path's divergence is that of its int8 activations alone.
+  return rt.compute() == ComputeMode::exact ? DType(f32) : DType(f16);
 }
 
 void LanguageModel::check_tokens(std::span<const Slice> slices) const {

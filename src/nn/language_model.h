@@ -45,7 +45,7 @@ class LanguageModel : public Module {
   void check_tokens(std::span<const Slice> slices) const;
 };
 
-// f32 in exact mode, else what the options say, else bf16.
+// f32 in exact mode, else what the options say, else f16.
 DType cache_dtype(const Runtime& rt, const StateOptions& options);
 
 }  // namespace tashika

@@ -119,7 +119,7 @@ class RecurrentState final : public LayerState {
 };
 
 struct StateOptions {
-  DType cache_dtype;                 // undefined: f32 in exact mode, bf16 in fast mode
+  DType cache_dtype;                 // undefined: f32 in exact mode, f16 in fast mode
   std::int64_t margin = 128;         // positions that rollback can always drop
   std::shared_ptr<PagePool> pool;    // null: one of its own, without a budget
 };

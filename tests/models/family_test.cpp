@@ -189,7 +189,7 @@ TEST_P(Family, WithoutStateAgreesWithinRounding) {
     total += std::abs(expected[i] - dense[i]);
   }
   spread = std::sqrt(spread / static_cast<double>(expected.size()));
-  // In fast mode the cache is rounded to bf16, which the dense path is not: a router may then choose otherwise.
+  // In fast mode the cache is rounded to f16, which the dense path is not: a router may then choose otherwise.
   if (GetParam().compute == ComputeMode::exact) EXPECT_LT(worst / spread, 1e-5);
   else EXPECT_LT(total / static_cast<double>(expected.size()) / spread, 0.06);
 }
