@@ -44,7 +44,7 @@ case ${1:-all} in
   tsan) sanitised tsan "$threaded" ;;
   qemu) exec bash tools/qemu_tests.sh ;;
   fuzz) exec tools/fuzz.sh -t 20 -j "$jobs" ;;
-  mutants) exec bash tools/mutants.sh ;;
+  mutants) exec python3 tools/mutants.py "${@:2}" ;;
   *.* | *\**)
     bash tools/dev/build.sh "$preset"
     found=0
