@@ -14,7 +14,8 @@ build=build/release
 # Left out, and why:
 #   fuzz_replay  parsers only; io and text run the same code here
 #   cli          starts the program itself, which a test under emulation would run outside it
-skip=" fuzz_replay cli "
+#   large        a model of 100 million parameters takes minutes when emulated
+skip=" fuzz_replay cli large "
 
 run_one() {  # CPU PROGRAM
   local cpu=$1 program=$2 name=${2##*/test_} started=$SECONDS filter=
