@@ -84,34 +84,6 @@ void check_objects(const Json& list, std::string_view what, std::string_view nam
 
 }  // namespace
 
-std::string choose_chat_template(const Json& field, bool has_tools, std::string_view name) {
-  if (field.is_string()) {
-    if (!name.empty()) fail("chat_template: there is only one, so none is called \"", name, "\"");
-    return field.as_string();
-  }
-  std::vector<std::pair<std::string_view, const Json*>> templates;
-  if (field.is_array()) {
-    for (const Json& item : field.as_array()) templates.emplace_back(item["name"].as_string(), &item["template"]);
-  } else {
-    for (const auto& [key, value] : field.as_object().entries()) templates.emplace_back(key, &value);
-  }
-  std::vector<std::string_view> wanted;
-  if (!name.empty()) {
-    wanted.push_back(name);
-  } else {
-    if (has_tools) wanted.push_back("tool_use");
-    wanted.push_back("default");
-  }
-  for (const std::string_view candidate : wanted) {
-    for (const auto& [key, value] : templates) {
-      if (key == candidate) return value->as_string();
-    }
-  }
-  std::string names;
-  for (const auto& [key, value] : templates) names += cat(names.empty() ? "" : ", ", key);
-  fail("chat_template: there is none called \"", wanted.back(), "\"; there are: ", names);
-}
-
 struct ChatTemplate::Tree {
   jinja::Template root;
 };

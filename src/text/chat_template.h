@@ -37,11 +37,6 @@ struct GenerationSpan {
   std::size_t begin, end;
 };
 
-// The template of a tokenizer_config.json's "chat_template": a string, or several with names (a list of
-// {"name", "template"}, or an object). Of several, `name` is taken when given, else "tool_use" where there are tools
-// and it exists, else "default". Throws Error, naming those that exist, when there is none.
-std::string choose_chat_template(const Json& field, bool has_tools, std::string_view name = {});
-
 // What one rendering may do; further bounds are fixed (16 MiB of output, 256 MiB of values).
 struct ChatLimits {
   std::int64_t steps = 1000000;                // loop rounds and calls

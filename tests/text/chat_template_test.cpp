@@ -300,21 +300,6 @@ TEST(ChatTemplate, TruncatedTemplatesNeverCrash) {
   }
 }
 
-TEST(ChatTemplate, NamedTemplatesAreChosen) {
-  const Json list = parse_json(
-      R"([{"name":"default","template":"D"},{"name":"tool_use","template":"T"},{"name":"rag","template":"R"}])",
-      "list");
-  EXPECT_EQ(choose_chat_template(list, false), "D");
-  EXPECT_EQ(choose_chat_template(list, true), "T");
-  EXPECT_EQ(choose_chat_template(list, true, "rag"), "R");
-  EXPECT_THROW(choose_chat_template(list, true, "nope"), Error);
-  EXPECT_EQ(choose_chat_template(parse_json(R"({"default":"D"})", "map"), true), "D");
-  EXPECT_EQ(choose_chat_template(Json("S"), true), "S");
-  EXPECT_THROW(choose_chat_template(Json("S"), true, "rag"), Error);
-  EXPECT_THROW(choose_chat_template(parse_json("[]", "list"), false), Error);
-  EXPECT_THROW(choose_chat_template(Json(1), false), Error);
-}
-
 // The work of parsing grows with the template, not with its square.
 TEST(ChatTemplate, ManyNamesAndBranches) {
   std::string source = "{% if 0 %}";
