@@ -7,6 +7,7 @@
 #include <new>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/thread_pool.h"
 
 namespace tashika {
@@ -76,7 +77,7 @@ StorageRef Runtime::allocate(std::int64_t bytes) {
       arena.cached -= it->first;
       arena.free_blocks.erase(it);
     } else {
-      void* memory = std::aligned_alloc(64, static_cast<std::size_t>((capacity + 63) / 64 * 64));
+      void* memory = allocate_memory(capacity);
       if (memory == nullptr) fail_with(ErrorKind::limit, cat("out of memory: ", bytes, " bytes could not be allocated"));
       storage = arena.handle();
       storage->data_ = static_cast<std::byte*>(memory);

@@ -1,7 +1,8 @@
 // Walking several tensors of one shape together, whatever their strides.
 //
-// Dimensions that lie together in every operand are merged, so that contiguous tensors become one
-// long row. What is left is walked in pieces of at most `piece` elements of the last dimension.
+// Dimensions are taken in the memory order of the first operand, and those that lie together in every operand
+// are merged: contiguous tensors, and channels-last ones beside each other, become one long row. What is left is
+// walked in pieces of at most `walk_piece` elements of the innermost dimension.
 #pragma once
 
 #include <array>
@@ -22,9 +23,14 @@ class Walk {
   // All tensors have the same shape; the first is usually the output.
   explicit Walk(const std::array<const Tensor*, operands>& tensors) {
     const Shape& shape = tensors[0]->shape();
-    bool blocks = false;
-    for (const Tensor* t : tensors) blocks = blocks || t->dtype().is_block();
-    for (int d = 0; d < shape.rank(); ++d) {
+    std::array<int, Shape::max_rank> order{};
+    for (int d = 0; d < shape.rank(); ++d) {  // by descending stride, equal ones as they come
+      int at = d;
+      for (; at > 0 && tensors[0]->strides()[order[at - 1]] < tensors[0]->strides()[d]; --at) order[at] = order[at - 1];
+      order[at] = d;
+    }
+    for (int i = 0; i < shape.rank(); ++i) {
+      const int d = order[i];
       if (shape[d] == 1) continue;
       bool merge = rank_ > 0;
       for (int k = 0; k < operands && merge; ++k) merge = strides_[k][rank_ - 1] == tensors[k]->strides()[d] * shape[d];

@@ -30,6 +30,14 @@ TASHIKA_INLINE F dot_pairs(F acc, I x, I y) {
 #endif
 }
 
+// Line `index` of each of `streams` equal parts of a block, into the second-level cache (a page's keys and values
+// together fill the first): memory serves several streams faster than one.
+template <int streams>
+TASHIKA_INLINE void prefetch(const unsigned char* block, int64_t index, int64_t part_bytes) {
+  TASHIKA_UNROLL
+  for (int i = 0; i < streams; ++i) _mm_prefetch((const char*)block + i * part_bytes + 64 * index, _MM_HINT_T1);
+}
+
 struct Query {
   const float* f;
   const int32_t* pairs;
@@ -37,7 +45,7 @@ struct Query {
 
 // s[q][64] = q · k for the 64 keys of a block.
 template <int N, int C, KvKind kind>
-TASHIKA_INLINE void score_columns(const Query* q, const unsigned char* block, int64_t k_dim, int column, float* s) {
+TASHIKA_INLINE void score_columns(const Query* q, const unsigned char* block, int64_t k_dim, int column, float* s, const unsigned char* ahead) {
   F acc[N][C];
   TASHIKA_UNROLL
   for (int i = 0; i < N; ++i) {
@@ -52,6 +60,7 @@ TASHIKA_INLINE void score_columns(const Query* q, const unsigned char* block, in
         if constexpr (kind == KvKind::f32) k[c] = load((const float*)block + d * 64 + column + 16 * c);
         else k[c] = load_f16((const uint16_t*)block + d * 64 + column + 16 * c);
       }
+      if (column == 0) prefetch<kind == KvKind::f32 ? 4 : 2>(ahead, d, k_dim * 64);
       TASHIKA_UNROLL
       for (int i = 0; i < N; ++i) {
         const F x = splat(q[i].f[d]);
@@ -65,6 +74,7 @@ TASHIKA_INLINE void score_columns(const Query* q, const unsigned char* block, in
       I k[C];
       TASHIKA_UNROLL
       for (int c = 0; c < C; ++c) k[c] = load_i(pairs + d * 64 + column + 16 * c);
+      if (column == 0) prefetch<4>(ahead, d, k_dim * 32);
       TASHIKA_UNROLL
       for (int i = 0; i < N; ++i) {
         if constexpr (kind == KvKind::bf16_dots) {
@@ -96,8 +106,8 @@ TASHIKA_INLINE void score_columns(const Query* q, const unsigned char* block, in
 }
 
 template <int N, KvKind kind>
-void scores(const Query* q, const unsigned char* block, int64_t k_dim, float* s) {
-  for (int column = 0; column < 64; column += 16 * wide) score_columns<N, wide, kind>(q, block, k_dim, column, s);
+void scores(const Query* q, const unsigned char* block, int64_t k_dim, float* s, const unsigned char* ahead) {
+  for (int column = 0; column < 64; column += 16 * wide) score_columns<N, wide, kind>(q, block, k_dim, column, s, ahead);
 }
 
 // The state of one query within a split. `sums` are 16 lanes of the softmax's denominator.
@@ -146,7 +156,7 @@ void weigh(float* s, int64_t begin, int64_t end, float scale, float softcap, con
 // the last `tail` lanes wide. For pairs of keys: begin and end even unless N is 1.
 template <int N, int C, bool masked, KvKind kind>
 TASHIKA_INLINE void value_columns(const float* weights, const int32_t* weight_pairs, const unsigned char* block, int64_t v_dim, int64_t begin,
-                                  int64_t end, int64_t column, int64_t tail, const State* state) {
+                                  int64_t end, int64_t column, int64_t tail, const State* state, const unsigned char* ahead) {
   F acc[N][C];
   TASHIKA_UNROLL
   for (int i = 0; i < N; ++i) {
@@ -162,6 +172,7 @@ TASHIKA_INLINE void value_columns(const float* weights, const int32_t* weight_pa
         if constexpr (kind == KvKind::f32) v[c] = masked ? load_n((const float*)block + at, tail) : load((const float*)block + at);
         else v[c] = masked ? load_f16_n((const uint16_t*)block + at, tail) : load_f16((const uint16_t*)block + at);
       }
+      if constexpr (!masked) prefetch<kind == KvKind::f32 ? C : C / 2>(ahead, (column / (16 * C)) * 64 + j, v_dim / (16 * C) * 4096);
       TASHIKA_UNROLL
       for (int i = 0; i < N; ++i) {
         const F w = splat(weights[i * 64 + j]);
@@ -181,6 +192,7 @@ TASHIKA_INLINE void value_columns(const float* weights, const int32_t* weight_pa
         v[c] = masked ? bits(load_n((const float*)at, tail)) : load_i(at);
         if (N == 1) v[c] = v[c] & splat_i((int32_t)((low ? 0x0000ffffu : 0u) | (high ? 0xffff0000u : 0u)));
       }
+      if constexpr (!masked) prefetch<C>(ahead, (column / (16 * C)) * 32 + j, v_dim / (16 * C) * 2048);
       TASHIKA_UNROLL
       for (int i = 0; i < N; ++i) {
         if constexpr (kind == KvKind::bf16_dots) {
@@ -207,19 +219,20 @@ TASHIKA_INLINE void value_columns(const float* weights, const int32_t* weight_pa
 
 template <int N, KvKind kind>
 void values(const float* weights, const int32_t* pairs, const unsigned char* block, int64_t v_dim, int64_t begin, int64_t end,
-                           const State* state) {
+                           const State* state, const unsigned char* ahead) {
   if (begin >= end) return;
   int64_t column = 0;
   for (; column + 16 * wide <= v_dim; column += 16 * wide) {
-    value_columns<N, wide, false, kind>(weights, pairs, block, v_dim, begin, end, column, 16, state);
+    value_columns<N, wide, false, kind>(weights, pairs, block, v_dim, begin, end, column, 16, state, ahead);
   }
   for (; column < v_dim; column += 16) {
-    value_columns<N, 1, true, kind>(weights, pairs, block, v_dim, begin, end, column, v_dim - column, state);
+    value_columns<N, 1, true, kind>(weights, pairs, block, v_dim, begin, end, column, v_dim - column, state, ahead);
   }
 }
 
 struct Page {
   const unsigned char *k, *v;
+  const unsigned char *ahead_of_k, *ahead_of_v;  // what to fetch while the keys and the values are read
   int64_t first_key;  // absolute position
 };
 
@@ -248,7 +261,7 @@ void tile(const AttentionSplit& s, const Page& page, int64_t first, float* sums,
     from = range[i].begin > from ? range[i].begin : from;
     to = range[i].end < to ? range[i].end : to;
   }
-  scores<N, kind>(q, page.k, s.k_dim, weights);
+  scores<N, kind>(q, page.k, s.k_dim, weights, page.ahead_of_k);
   int32_t pairs[N * 32];
   for (int i = 0; i < N; ++i) {
     weigh(weights + i * 64, range[i].begin, range[i].end, s.scale, s.softcap, state[i], s.o_step);
@@ -266,20 +279,20 @@ void tile(const AttentionSplit& s, const Page& page, int64_t first, float* sums,
     to = to & ~(int64_t)1;
     if (from < to) {
       for (int i = 0; i < N; ++i) {
-        if (range[i].begin < from) values<1, kind>(weights + i * 64, pairs + i * 32, page.v, s.v_dim, range[i].begin, from, state + i);
+        if (range[i].begin < from) values<1, kind>(weights + i * 64, pairs + i * 32, page.v, s.v_dim, range[i].begin, from, state + i, page.ahead_of_v);
       }
-      values<N, kind>(weights, pairs, page.v, s.v_dim, from, to, state);
+      values<N, kind>(weights, pairs, page.v, s.v_dim, from, to, state, page.ahead_of_v);
       for (int i = 0; i < N; ++i) {
-        if (to < range[i].end) values<1, kind>(weights + i * 64, pairs + i * 32, page.v, s.v_dim, to, range[i].end, state + i);
+        if (to < range[i].end) values<1, kind>(weights + i * 64, pairs + i * 32, page.v, s.v_dim, to, range[i].end, state + i, page.ahead_of_v);
       }
       return;
     }
   }
-  for (int i = 0; i < N; ++i) values<1, kind>(weights + i * 64, pairs + i * 32, page.v, s.v_dim, range[i].begin, range[i].end, state + i);
+  for (int i = 0; i < N; ++i) values<1, kind>(weights + i * 64, pairs + i * 32, page.v, s.v_dim, range[i].begin, range[i].end, state + i, page.ahead_of_v);
 }
 
 template <KvKind kind>
-TASHIKA_INLINE void tiles(const AttentionSplit& s, const Page& page, int64_t begin, int64_t end, float* sums, float* weights) {
+TASHIKA_INLINE void tiles(const AttentionSplit& s, Page page, int64_t begin, int64_t end, float* sums, float* weights) {
   while (begin < end) {
     const int64_t left = end - begin;
     int64_t n = left < max_tile ? left : max_tile;
@@ -296,6 +309,8 @@ TASHIKA_INLINE void tiles(const AttentionSplit& s, const Page& page, int64_t beg
       default: tile<1, kind>(s, page, begin, sums, weights); break;
     }
     begin += n;
+    page.ahead_of_k = page.k;  // the rest of the page's queries find all of it near
+    page.ahead_of_v = page.v;
   }
 }
 
@@ -340,8 +355,11 @@ void split_of(const AttentionSplit& s) {
     while (begin < end && !sees(begin)) ++begin;
     while (begin < end && !sees(end - 1)) --end;
     if (begin == end) continue;
-    Page page{s.pages[p] + s.k_offset, s.pages[p] + s.v_offset, p * 64};
+    const unsigned char* next = p + 1 < s.page_end ? s.pages[p + 1] : nullptr;
+    if (next == nullptr) next = s.pages[p];
+    Page page{s.pages[p] + s.k_offset, s.pages[p] + s.v_offset, s.pages[p] + s.v_offset, next + s.k_offset, p * 64};
     if (s.v_in_k) {
+      page.ahead_of_k = next + s.k_offset;
       values_from_keys(s, page.k, panel);
       page.v = panel;
     }

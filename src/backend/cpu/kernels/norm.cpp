@@ -134,7 +134,8 @@ std::int64_t chunk_of(std::int64_t channels) { return std::clamp<std::int64_t>(6
 struct GroupNorm {
   const Call& call;
   const RowFns& fns;
-  float* x;  // the dense tensor, read and written
+  const float* x;  // dense, laid out as y
+  float* y;        // may be x
   std::int64_t images, channels, groups, positions, image_step;
   float eps;
   const float *weight, *bias;
@@ -182,8 +183,8 @@ struct GroupNorm {
     for_items(call, images * chunks, chunk * channels, [&](std::int64_t begin, std::int64_t end, int) {
       for (std::int64_t u = begin; u < end; ++u) {
         const std::int64_t image = u / chunks, first = u % chunks * chunk, n = std::min(chunk, positions - first);
-        float* at = x + image * image_step + first * step;
-        fns.column_affine(at, step, n, scale + image * channels, shift + image * channels, at, channels);
+        const float* at = x + image * image_step + first * step;
+        fns.column_affine(at, step, n, scale + image * channels, shift + image * channels, y + (at - x), channels);
       }
     });
   }
@@ -192,7 +193,7 @@ struct GroupNorm {
   void channels_first(std::int64_t channel_step, std::int64_t step) const {
     for_items(call, images * groups, width() * positions * 2, [&](std::int64_t begin, std::int64_t end, int) {
       for (std::int64_t u = begin; u < end; ++u) {
-        float* base = x + u / groups * image_step;
+        const float* base = x + u / groups * image_step;
         const std::int64_t first = u % groups * width();
         Moments all;
         for (std::int64_t c = first; c < first + width(); ++c) {
@@ -203,11 +204,12 @@ struct GroupNorm {
         for (std::int64_t c = first; c < first + width(); ++c) {
           float scale, shift;
           factor(all, c, &scale, &shift);
-          float* at = base + c * channel_step;
+          const float* at = base + c * channel_step;
+          float* to = y + (at - x);
           if (step == 1) {
-            fns.scale_shift(at, scale, shift, at, positions);
+            fns.scale_shift(at, scale, shift, to, positions);
           } else {
-            for (std::int64_t p = 0; p < positions; ++p) fns.scale_shift(at + p * step, scale, shift, at + p * step, 1);
+            for (std::int64_t p = 0; p < positions; ++p) fns.scale_shift(at + p * step, scale, shift, to + p * step, 1);
           }
         }
       }
@@ -238,10 +240,11 @@ void run_group_norm(const Call& call) {
   const auto& attrs = call.attr<GroupNormAttrs>();
   const Tensor& out = call.out[0];
   if (out.numel() == 0) return;
-  copy_in(call);
+  const bool in_place = call.in[0].dtype() != f32 || !(call.in[0].strides() == out.strides());
+  if (in_place) copy_in(call);
   const Vector weight(call, call.in[1]), bias(call, call.in[2]);
   const std::int64_t positions = out.numel() / (out.size(0) * out.size(1));
-  const GroupNorm norm_of{call, row_fns(isa_of(call)), out.as<float>(), out.size(0), out.size(1), attrs.groups, positions,
+  const GroupNorm norm_of{call, row_fns(isa_of(call)), in_place ? out.as<float>() : call.in[0].as<float>(), out.as<float>(), out.size(0), out.size(1), attrs.groups, positions,
                           out.strides()[0], attrs.eps, weight.data(), bias.data()};
   std::int64_t step = 1;
   one_stride(out, &step);
