@@ -30,7 +30,7 @@ struct RegexScratch {
   std::vector<std::size_t> slots;
   std::uint64_t steps = 0;
   // Patterns of real tokenizers take a few steps a byte; an encoding sets this by its text's size.
-  std::uint64_t budget = 200'000'000;
+  std::uint64_t budget = 10'000'000;
 };
 
 class Regex {

@@ -4,11 +4,10 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "base/json.h"
 #include "text/stream.h"
+#include "text/test_files.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
 
@@ -16,13 +15,6 @@ namespace tashika {
 namespace {
 
 const std::string folder = std::string(TASHIKA_TEST_DATA) + "/tokenizers/";
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
 
 std::vector<std::string> fixture_names() {
   std::vector<std::string> names;
@@ -45,19 +37,13 @@ void fill_in_charsmap(Json& json, const std::string& charsmap) {
   }
 }
 
-std::vector<TokenId> ids_of(const Json& list) {
-  std::vector<TokenId> ids;
-  for (const Json& id : list.as_array()) ids.push_back(static_cast<TokenId>(id.as_integer()));
-  return ids;
-}
-
 class TokenizerFixture : public testing::TestWithParam<std::string> {};
 
 TEST_P(TokenizerFixture, MatchesTheReference) {
-  Json fixture = parse_json(read_file(folder + GetParam() + ".json"), GetParam());
-  const Json texts = parse_json(read_file(folder + "texts.json"), "texts.json");
+  Json fixture = read_test_json("tokenizers/" + GetParam() + ".json");
+  const Json texts = read_test_json("tokenizers/texts.json");
   Json tokenizer_json = fixture["tokenizer"];
-  fill_in_charsmap(tokenizer_json, read_file(folder + "charsmap.b64"));
+  fill_in_charsmap(tokenizer_json, read_test_file("tokenizers/charsmap.b64"));
   const Tokenizer t = tokenizer_from_json(tokenizer_json, nullptr, "tokenizer.json");
 
   const JsonArray& encoded = fixture["encode"].as_array();
