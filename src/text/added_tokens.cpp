@@ -112,11 +112,7 @@ void AddedTokens::split(const Piece& piece, const ByteTrie& trie, bool special_a
     on_token(token, text.substr(begin, end - begin));
     rest = end;
   }
-  if (rest == 0) {
-    on_text(Piece(piece));
-  } else if (rest < text.size()) {
-    on_text(piece.slice(rest, text.size()));
-  }
+  if (rest < text.size()) on_text(piece.slice(rest, text.size()));
 }
 
 void AddedTokens::split_longest_first(std::string_view text, const Normalizer* normalizer, bool special_as_text, RegexScratch& scratch,

@@ -22,7 +22,7 @@ void encode_into(const TokenizerParts& parts, std::string_view raw, EncodeOption
   }
   if (text.size() > 0x7FFFFFF0) fail_with(ErrorKind::limit, "texts of 2 GiB and more cannot be tokenized at once: split the text");
   RegexScratch regex;
-  regex.budget += 300 * static_cast<std::uint64_t>(text.size());
+  regex.budget += 40'000'000 + 300 * static_cast<std::uint64_t>(text.size());
   ModelScratch model;
   TokenSink sink{out, with_tokens};
   const PieceSink to_model = [&](Piece&& piece) {
