@@ -115,7 +115,8 @@ TEST(GgufVocabulary, MatchesTheTokenizerItWasMadeFrom) {
       const std::vector<TokenId> ids = t.encode(text, {.add_special = false, .special_as_text = true});
       // Composed text is a matter of the model's own normalizer, which a GGUF file does not carry.
       EXPECT_EQ(ids, ids_of(c["encode"].as_array()[i])) << i << ": " << text;
-      if (name != "bert" && name != "t5") {
+      // "▁" stands for a space in SentencePiece's alphabet.
+      if (name != "bert" && name != "t5" && !(name == "llama" && text.find("▁") != std::string::npos)) {
         EXPECT_EQ(t.decode(ids), text) << i;
       }
     }
@@ -148,7 +149,7 @@ TEST(GgufVocabulary, PolicyIsData) {
 TEST(GgufVocabulary, BytesSurvive) {
   const Json cases = read_test_json("vocab/gguf.json");
   const Tokenizer t = tokenizer_from_gguf(vocab_of(cases["llama"]["vocab"]), "m.gguf");
-  const std::string text = "a\xff\xe3\x81 b\xf0\x9f";
+  const std::string text = "a \x80\xbf b\xe3\x81";
   EXPECT_EQ(t.decode(t.encode(text, {.add_special = false})), text);
 }
 
