@@ -68,7 +68,7 @@ class MapRun final : public TokenRun {
   const TokenMap& map_;
   std::size_t index_ = 0;
 };
-class MapDecoder final : public Decoder {
+class MapDecoder final : public TokenDecoder {
  public:
   explicit MapDecoder(TokenMap map) : map_(std::move(map)) {}
   std::unique_ptr<DecodeRun> start(DecodeRun& next, const DecodeContext&) const override { return std::make_unique<MapRun>(next, map_); }
@@ -103,7 +103,7 @@ class ByteLevelRun final : public TokenRun {
   bool exact_, started_ = false;
   std::string held_;
 };
-class ByteLevelDecoder final : public Decoder {
+class ByteLevelDecoder final : public TokenDecoder {
  public:
   std::unique_ptr<DecodeRun> start(DecodeRun& next, const DecodeContext& context) const override { return std::make_unique<ByteLevelRun>(next, context.exact); }
   bool joins() const override { return true; }
@@ -141,7 +141,7 @@ std::string byte_of(std::string text, std::size_t) {
   if (const auto byte = parse_byte_token(text)) text.assign(1, static_cast<char>(*byte));
   return text;
 }
-class ByteFallbackDecoder final : public Decoder {
+class ByteFallbackDecoder final : public TokenDecoder {
  public:
   std::unique_ptr<DecodeRun> start(DecodeRun& next, const DecodeContext& context) const override {
     if (context.exact && !context.boundaries) return std::make_unique<MapRun>(next, eager_);
@@ -168,7 +168,7 @@ class FuseRun final : public DecodeRun {
   DecodeRun& next_;
   bool started_ = false;
 };
-class FuseDecoder final : public Decoder {
+class FuseDecoder final : public TokenDecoder {
  public:
   std::unique_ptr<DecodeRun> start(DecodeRun& next, const DecodeContext&) const override { return std::make_unique<FuseRun>(next); }
   bool joins() const override { return true; }
@@ -228,7 +228,7 @@ class StripRun final : public DecodeRun {
   std::string held_;
   bool open_ = false, sent_ = false;
 };
-class StripDecoder final : public Decoder {
+class StripDecoder final : public TokenDecoder {
  public:
   StripDecoder(std::string content, std::size_t start, std::size_t stop) : content_(std::move(content)), start_(start), stop_(stop) {}
   std::unique_ptr<DecodeRun> start(DecodeRun& next, const DecodeContext&) const override { return std::make_unique<StripRun>(next, content_, start_, stop_); }
@@ -273,7 +273,7 @@ class BpeDecoderRun final : public TokenRun {
   std::string suffix_;
   std::optional<std::string> waiting_;
 };
-class BpeDecoder final : public Decoder {
+class BpeDecoder final : public TokenDecoder {
  public:
   explicit BpeDecoder(std::string suffix) : suffix_(std::move(suffix)) {}
   std::unique_ptr<DecodeRun> start(DecodeRun& next, const DecodeContext&) const override { return std::make_unique<BpeDecoderRun>(next, suffix_); }
@@ -321,7 +321,7 @@ class CtcRun final : public TokenRun {
   bool cleanup_;
   std::optional<std::string> last_;
 };
-class CtcDecoder final : public Decoder {
+class CtcDecoder final : public TokenDecoder {
  public:
   CtcDecoder(std::string pad, std::string delimiter, bool cleanup) : pad_(std::move(pad)), delimiter_(std::move(delimiter)), cleanup_(cleanup) {}
   std::unique_ptr<DecodeRun> start(DecodeRun& next, const DecodeContext&) const override { return std::make_unique<CtcRun>(next, pad_, delimiter_, cleanup_); }
@@ -438,8 +438,8 @@ DecoderChain make_decoder(const Fields* fields) {
   return chain;
 }
 
-std::unique_ptr<const Decoder> byte_level_decoder() { return std::make_unique<ByteLevelDecoder>(); }
-std::unique_ptr<const Decoder> plain_decoder() { return std::make_unique<FuseDecoder>(); }
+std::unique_ptr<const TokenDecoder> byte_level_decoder() { return std::make_unique<ByteLevelDecoder>(); }
+std::unique_ptr<const TokenDecoder> plain_decoder() { return std::make_unique<FuseDecoder>(); }
 
 Decoding::Decoding(const DecoderChain& chain, bool exact, TextSink sink) {
   runs_.push_back(std::make_unique<LastRun>(std::move(sink)));

@@ -27,9 +27,9 @@ struct DecodeContext {
   bool boundaries;  // what follows asks where tokens begin and end
 };
 
-class Decoder {
+class TokenDecoder {
  public:
-  virtual ~Decoder() = default;
+  virtual ~TokenDecoder() = default;
   // A run that hands its output to `next`, which outlives it, as does the decoder.
   virtual std::unique_ptr<DecodeRun> start(DecodeRun& next, const DecodeContext& context) const = 0;
   virtual bool joins() const { return false; }        // its output is one token, in parts
@@ -37,12 +37,12 @@ class Decoder {
 };
 
 // `fields` null: the reference joins the tokens with spaces.
-using DecoderChain = std::vector<std::unique_ptr<const Decoder>>;
+using DecoderChain = std::vector<std::unique_ptr<const TokenDecoder>>;
 DecoderChain make_decoder(const Fields* fields);
 
 // Parts for tokenizers that come without a tokenizer.json.
-std::unique_ptr<const Decoder> byte_level_decoder();
-std::unique_ptr<const Decoder> plain_decoder();  // tokens one after the other
+std::unique_ptr<const TokenDecoder> byte_level_decoder();
+std::unique_ptr<const TokenDecoder> plain_decoder();  // tokens one after the other
 
 // One decoding through a chain: push tokens, text comes out at `sink`.
 class Decoding {

@@ -96,7 +96,7 @@ class PieceRun final : public DecodeRun {
   std::string bytes_;
 };
 
-class PieceDecoder final : public Decoder {
+class PieceDecoder final : public TokenDecoder {
  public:
   explicit PieceDecoder(PieceDecoderConfig config) {
     for (const ScoredPiece& p : config.pieces) {
@@ -115,6 +115,6 @@ class PieceDecoder final : public Decoder {
 
 }  // namespace
 
-std::unique_ptr<const Decoder> make_piece_decoder(PieceDecoderConfig config) { return std::make_unique<PieceDecoder>(std::move(config)); }
+std::unique_ptr<const TokenDecoder> make_piece_decoder(PieceDecoderConfig config) { return std::make_unique<PieceDecoder>(std::move(config)); }
 
 }  // namespace tashika

@@ -56,6 +56,6 @@ struct PieceDecoderConfig {
   bool replace_by_byte = true;      // invalid bytes of a run are U+FFFD each, else as Python replaces
   std::optional<std::string> unk_surface;  // what the unknown token decodes to; absent: itself
 };
-std::unique_ptr<const Decoder> make_piece_decoder(PieceDecoderConfig config);
+std::unique_ptr<const TokenDecoder> make_piece_decoder(PieceDecoderConfig config);
 
 }  // namespace tashika

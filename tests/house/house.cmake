@@ -1,5 +1,5 @@
 # The layout's own checks, as tests with the label `house`: they read the tree, and need bash, awk and nm.
-foreach(check layers names ops sizes)
+foreach(check layers names ops sizes types)
   add_test(NAME ${check} COMMAND bash ${CMAKE_SOURCE_DIR}/tools/checks/${check}.sh ${CMAKE_SOURCE_DIR})
   set_tests_properties(${check} PROPERTIES LABELS house)
 endforeach()
