@@ -138,6 +138,8 @@ LineEditor::Got LineEditor::read(std::string_view prompt, std::string& line) {
   i.queue.clear();
   i.pasting = false;
   ::el_resize(i.editor);
+  // libedit draws the prompt before it takes the terminal: a Ctrl-D typed in between would be lost in line mode.
+  ::el_set(i.editor, EL_PREP_TERM, 1);
   write_stdout("\033[?2004h");
   int count = 0;
   const char* text = ::el_gets(i.editor, &count);
