@@ -17,7 +17,7 @@ if [ "${1-}" = -p ]; then
   shift 2
 fi
 jobs=${JOBS:-$(nproc)}
-report=(--output-on-failure --no-tests=error)
+report=(--output-on-failure --no-tests=error --timeout 900)
 
 # Test programs whose subject is outside data, text, state and decoding; and those with threads.
 reading='^(base|io|text|checkpoint|nn|models|decode|api|fuzz_replay)$'
