@@ -23,6 +23,7 @@ TASHIKA_INLINE int32_t two_halves(const int16_t* p) {
 TASHIKA_INLINE I load_bytes(const uint8_t* p) { return {_mm512_load_si512(p)}; }
 TASHIKA_INLINE void store_bytes(uint8_t* p, I x) { _mm512_store_si512(p, x.v); }
 TASHIKA_INLINE I mul(I x, I y) { return {_mm512_mullo_epi32(x.v, y.v)}; }
+TASHIKA_INLINE I shift_right_by(I x, int n) { return {_mm512_srl_epi32(x.v, _mm_cvtsi32_si128(n))}; }
 TASHIKA_INLINE int32_t sum_i(I x) { return _mm512_reduce_add_epi32(x.v); }
 TASHIKA_INLINE void store_int8(int8_t* p, I x) { _mm_storeu_si128((__m128i*)p, _mm512_cvtsepi32_epi8(x.v)); }
 TASHIKA_INLINE I madd16(I acc, I x, I y) {
@@ -87,6 +88,10 @@ TASHIKA_INLINE void dot_s(I& acc, I w, const int8_t* a) {
 
 TASHIKA_INLINE I load_bytes(const uint8_t* p) { return load_i((const int32_t*)p); }
 TASHIKA_INLINE void store_bytes(uint8_t* p, I x) { store_i((int32_t*)p, x); }
+TASHIKA_INLINE I shift_right_by(I x, int n) {
+  const __m128i by = _mm_cvtsi32_si128(n);
+  return {_mm256_srl_epi32(x.a, by), _mm256_srl_epi32(x.b, by)};
+}
 TASHIKA_INLINE I mul(I x, I y) { return {_mm256_mullo_epi32(x.a, y.a), _mm256_mullo_epi32(x.b, y.b)}; }
 TASHIKA_INLINE __m128i pack_int8(__m128i a, __m128i b, __m128i c, __m128i d) {
   return _mm_packs_epi16(_mm_packs_epi32(a, b), _mm_packs_epi32(c, d));
@@ -167,6 +172,10 @@ TASHIKA_INLINE int32_t sum_four(__m128i x) {
 TASHIKA_INLINE int32_t sum_i(I x) { return sum_four(_mm_add_epi32(_mm_add_epi32(x.a, x.b), _mm_add_epi32(x.c, x.d))); }
 TASHIKA_INLINE void store_int8(int8_t* p, I x) {
   _mm_storeu_si128((__m128i*)p, _mm_packs_epi16(_mm_packs_epi32(x.a, x.b), _mm_packs_epi32(x.c, x.d)));
+}
+TASHIKA_INLINE I shift_right_by(I x, int n) {
+  const __m128i by = _mm_cvtsi32_si128(n);
+  return {_mm_srl_epi32(x.a, by), _mm_srl_epi32(x.b, by), _mm_srl_epi32(x.c, by), _mm_srl_epi32(x.d, by)};
 }
 TASHIKA_INLINE I mul(I x, I y) { return {mul_part(x.a, y.a), mul_part(x.b, y.b), mul_part(x.c, y.c), mul_part(x.d, y.d)}; }
 TASHIKA_INLINE I madd16(I acc, I x, I y) {
