@@ -117,7 +117,7 @@ Acts pack(const MatmulFns& fns, ActKind kind, const float* x, std::int64_t m, st
 }
 
 struct Scratch64 {
-  std::vector<std::byte> bytes = std::vector<std::byte>(matmul_scratch + 64);
+  std::vector<std::byte> bytes = std::vector<std::byte>(matmul_scratch(4096) + 64);
   void* get() { return bytes.data() + (64 - reinterpret_cast<std::uintptr_t>(bytes.data()) % 64); }
 };
 

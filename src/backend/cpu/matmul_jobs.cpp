@@ -32,8 +32,9 @@ WeightKernel weight_kernel(const MatmulFns& fns, DType dtype, bool exact) {
 std::int64_t act_bytes(ActKind kind, std::int64_t m, std::int64_t k) {
   const std::int64_t chunks = round_up(k, 256) / 256;
   switch (kind) {
-    case ActKind::f32: return m * round_up(k, 16) * 4;
-    case ActKind::bf16: return m * round_up(k, 32) * 2;
+    // Rows may be filled up to a tile, and lanes lie a line apart (isa/float_layout.h).
+    case ActKind::f32: return ((m + 12) * round_up(k, 16) + 256) * 4;
+    case ActKind::bf16: return ((m + 12) * round_up(k, 32) / 2 + 256) * 4;
     case ActKind::q256: return m * chunks * static_cast<std::int64_t>(sizeof(Act256));
     case ActKind::q32: return m * chunks * static_cast<std::int64_t>(sizeof(Act32));
   }
@@ -72,9 +73,10 @@ MatmulTask& MatmulJobs::add(const Tensor& weight, const WeightKernel& kernel, co
 }
 
 void MatmulJobs::run() {
-  std::int64_t rows = 0, products = 0;
+  std::int64_t rows = 0, products = 0, widest = 0;
   for (std::int64_t i = 0; i < count_; ++i) {
     rows += jobs_[i].task.rows;
+    widest = std::max(widest, jobs_[i].task.k);
     products += jobs_[i].task.rows * jobs_[i].task.k * jobs_[i].task.m;
   }
   if (rows == 0) return;
@@ -88,7 +90,7 @@ void MatmulJobs::run() {
     jobs_[i].first_unit = units;
     units += (jobs_[i].task.rows + unit - 1) / unit;
   }
-  const Scratch scratch = Scratch::per_thread(call_.rt, matmul_scratch);
+  const Scratch scratch = Scratch::per_thread(call_.rt, matmul_scratch(widest));
   pool.parallel_for(units, products < inline_products ? units : 1, [&](std::int64_t begin, std::int64_t end, int thread) {
     std::int64_t j = 0;
     for (std::int64_t u = begin; u < end; ++u) {

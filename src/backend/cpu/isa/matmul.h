@@ -38,9 +38,8 @@ struct alignas(64) Act32 {
   int32_t neg[8];
 };
 
-// Activations of m rows lie chunk by chunk: [chunk of k][row]. A chunk is one Act256 or Act32, or
-// float_chunk (bf16_chunk) plain values; the last chunk of plain values is as long as its part of k
-// rounded up to 16 (32), and zero where k has ended.
+// Activations of m rows lie chunk by chunk: [chunk of k][row], a chunk being one Act256 or Act32. Plain values lie as
+// float_layout.h says; with few rows by chunks of float_chunk (bf16_chunk) values.
 inline constexpr int64_t float_chunk = 512;
 inline constexpr int64_t bf16_chunk = 1024;
 
@@ -76,7 +75,8 @@ struct MatmulFormat {
   MatmulRows rows;
 };
 
-inline constexpr int64_t matmul_scratch = 320 << 10;  // bytes a thread
+// Bytes that a thread needs for tasks of this k: panels, the float path's widest, and waiting sums.
+inline constexpr int64_t matmul_scratch(int64_t k) { return (320 << 10) + ((k + 15) / 16 * 16 + 16) * 32 * 4; }
 
 struct MatmulFns {
   const MatmulFormat* formats;  // fast mode; a format that is not listed takes `decoded`

@@ -5,6 +5,7 @@
 // Few activation rows: 16 weight rows at a time, unpacked quads multiplied at once and never stored.
 #pragma once
 
+#include "backend/cpu/isa/fetch.h"
 #include "backend/cpu/isa/panel.h"
 #include "backend/cpu/isa/matmul.h"
 
@@ -143,28 +144,6 @@ template <class Format, int T, int P>
     for (int p = 0; p < P; ++p) store(c + t * task_rows + p * 16, sum[t][p]);
   }
 }
-
-// Brings rows [next, next + count) towards the cache in as many steps as the current task has: four streams, because
-// one is not the fastest way to read, and few lines a step, because a burst blocks the loads behind it.
-class Fetch {
- public:
-  [[gnu::always_inline]] inline Fetch(const MatmulTask& task, int64_t next, int64_t count, int64_t steps) {
-    const int64_t left = task.rows - next < count ? task.rows - next : count;
-    from_ = task.w + next * task.w_stride;
-    quarter_ = left > 0 ? (left * task.w_stride / 4 + 63) / 64 : 0;  // lines
-    each_ = (quarter_ + steps - 1) / steps;
-  }
-  [[gnu::always_inline]] inline void step() {
-    const int64_t end = at_ + each_ < quarter_ ? at_ + each_ : quarter_;
-    for (; at_ < end; ++at_) {
-      for (int64_t stream = 0; stream < 4; ++stream) __builtin_prefetch(from_ + (stream * quarter_ + at_) * 64, 0, 2);
-    }
-  }
-
- private:
-  const uint8_t* from_;
-  int64_t quarter_, each_, at_ = 0;
-};
 
 // Where unpacked quads go: into a panel ...
 template <class Format>

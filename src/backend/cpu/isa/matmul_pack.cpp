@@ -1,5 +1,6 @@
 // Activations into chunks (backend/cpu/isa/matmul.h): copied, rounded to bf16, or quantised to int8.
 #include "backend/cpu/isa/dot.h"
+#include "backend/cpu/isa/float_layout.h"
 #include "backend/cpu/isa/matmul_rows.h"
 
 namespace tashika::cpu::TASHIKA_ISA_NS {
@@ -23,23 +24,59 @@ TASHIKA_INLINE int32_t quantise_16(const float* x, float inverse, int8_t* q) {
 
 }  // namespace
 
+namespace {
+
+// A step's words into the 16 lanes.
+TASHIKA_INLINE void put_step(int32_t* lanes, int64_t stride, I words) {
+  int32_t x[16];
+  store_i(x, words);
+  for (int l = 0; l < 16; ++l) lanes[l * stride] = x[l];
+}
+struct LanePlace {
+  int32_t* at;
+  int64_t step, stride;
+};
+TASHIKA_INLINE LanePlace lane_place(int64_t words, void* out, int64_t row, int64_t rows) {
+  const LaneLayout layout = LaneLayout::of(words, rows);
+  const int64_t tile = row / lane_tile;
+  return {static_cast<int32_t*>(out) + layout.at(0, tile) + row - tile * lane_tile, layout.width(tile), layout.lane_stride()};
+}
+TASHIKA_INLINE F part_of(const float* x, int64_t i, int64_t n) {
+  return n - i >= 16 ? load(x + i) : n > i ? load_n(x + i, n - i) : zero();
+}
+
+}  // namespace
+
 void pack_f32(const float* x, int64_t k, float* out, int64_t row, int64_t rows) {
+  if (rows > few_rows) {
+    const LanePlace place = lane_place(k, out, row, rows);
+    for (int64_t i = 0; i < k; i += 16) put_step(place.at + i / 16 * place.step, place.stride, bits(part_of(x, i, k)));
+    return;
+  }
   for (int64_t at = 0; at < k; at += float_chunk) {
     const int64_t n = k - at < float_chunk ? k - at : float_chunk;
     const int64_t padded = (n + 15) / 16 * 16;
     float* to = out + at * rows + row * padded;
-    for (int64_t i = 0; i < n; i += 16) store(to + i, n - i >= 16 ? load(x + at + i) : load_n(x + at + i, n - i));
+    for (int64_t i = 0; i < n; i += 16) store(to + i, part_of(x + at, i, n));
   }
 }
 
 void pack_bf16(const float* x, int64_t k, uint16_t* out, int64_t row, int64_t rows) {
+  if (rows > few_rows) {
+    const LanePlace place = lane_place((k + 1) / 2, out, row, rows);
+    for (int64_t i = 0; i < k; i += 32) {
+      uint16_t pair[32];
+      store_bf16(pair, part_of(x, i, k));
+      store_bf16(pair + 16, part_of(x, i + 16, k));
+      put_step(place.at + i / 32 * place.step, place.stride, load_i(reinterpret_cast<const int32_t*>(pair)));
+    }
+    return;
+  }
   for (int64_t at = 0; at < k; at += bf16_chunk) {
     const int64_t n = k - at < bf16_chunk ? k - at : bf16_chunk;
     const int64_t padded = (n + 31) / 32 * 32;
     uint16_t* to = out + at * rows + row * padded;
-    for (int64_t i = 0; i < padded; i += 16) {
-      store_bf16(to + i, n - i >= 16 ? load(x + at + i) : n > i ? load_n(x + at + i, n - i) : zero());
-    }
+    for (int64_t i = 0; i < padded; i += 16) store_bf16(to + i, part_of(x + at, i, n));
   }
 }
 

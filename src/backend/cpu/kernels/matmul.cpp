@@ -47,9 +47,9 @@ void run(const Call& call) {
   const bool rows_in_place = b.dtype() == f32 && b.strides()[-2] == 1 && k > 0;
   const std::int64_t padded = (k + 15) / 16 * 16, block = std::min(m, act_rows_max);
   const Scratch columns = Scratch::shared(call.rt, rows_in_place ? 0 : n * k * 4);
-  const Scratch packed = Scratch::shared(call.rt, block * padded * 4);
+  const Scratch packed = Scratch::shared(call.rt, act_bytes(ActKind::f32, block, k));
   const Scratch lines = Scratch::per_thread(call.rt, padded * 4);
-  const Scratch scratch = Scratch::per_thread(call.rt, matmul_scratch);
+  const Scratch scratch = Scratch::per_thread(call.rt, matmul_scratch(k));
   for (std::int64_t batch = 0; batch < batches; ++batch) {
     const std::int64_t a0 = offset_of(a, batch), b0 = offset_of(b, batch);
     auto* w = rows_in_place ? b.as<float>() + b0 : columns.get<float>();
@@ -75,8 +75,8 @@ void run(const Call& call) {
       task.y = out + (batch * m + first) * n;
       task.y_stride = n;
       task.rows = task.next = n;
-      for_items(call, (n + 15) / 16, rows * k, [&](std::int64_t begin, std::int64_t end, int thread) {
-        fns.f32(task, begin * 16, std::min(n, end * 16), scratch.get<void>(thread));
+      for_items(call, (n + 31) / 32, rows * k * 2, [&](std::int64_t begin, std::int64_t end, int thread) {
+        fns.f32(task, begin * 32, std::min(n, end * 32), scratch.get<void>(thread));
       });
     }
   }
