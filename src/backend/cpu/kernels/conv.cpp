@@ -1,5 +1,5 @@
 // conv2d as an implicit product: each output position's window is a row of activations, gathered for a few hundred
-// positions at a time into the packed layout of isa/matmul.h; the weights are the rows [o][kh][kw][c]. The image is
+// positions at a time and placed in the packed layout of isa/float_layout.h; the weights are the rows [o][kh][kw][c]. The image is
 // converted once, to channels-last f32 or, for bf16 weights in fast mode, bf16. Depthwise convolutions walk the
 // channels in the lanes instead.
 #include "backend/contract/conv.h"
@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "backend/contract/elementwise.h"
+#include "backend/cpu/isa/place.h"
 #include "backend/cpu/isa/rows.h"
 #include "backend/cpu/matmul_jobs.h"
 #include "backend/cpu/rows.h"
@@ -40,60 +41,43 @@ Tensor copied(const Call& call, const Tensor& t, DType dtype) {
   return out;
 }
 
-// A row of packed activations (isa/matmul.h), filled from k = 0 on.
-class PackedRow {
+// A gathered row, filled from k = 0 on.
+class Line {
  public:
-  PackedRow(std::byte* act, std::int64_t k, std::int64_t chunk, std::int64_t step, std::int64_t width, std::int64_t row, std::int64_t rows)
-      : act_(act), k_(k), chunk_(chunk), step_(step), width_(width), row_(row), rows_(rows) {}
-
-  void put(const std::byte* from, std::int64_t n) {  // null: zeros
-    while (n > 0) {
-      const std::int64_t begin = at_ / chunk_ * chunk_, here = std::min(n, begin + chunk_ - at_);
-      std::byte* to = act_ + (begin * rows_ + row_ * padded(begin) + at_ - begin) * width_;
-      if (from != nullptr) {
-        std::memcpy(to, from, static_cast<std::size_t>(here * width_));
-        from += here * width_;
-      } else {
-        std::memset(to, 0, static_cast<std::size_t>(here * width_));
-      }
-      at_ += here;
-      n -= here;
+  explicit Line(std::byte* at) : at_(at) {}
+  void put(const std::byte* from, std::int64_t bytes) {  // null: zeros
+    if (from != nullptr) {
+      std::memcpy(at_, from, static_cast<std::size_t>(bytes));
+    } else {
+      std::memset(at_, 0, static_cast<std::size_t>(bytes));
     }
-  }
-  void finish() {  // zeros after the end of the last chunk
-    const std::int64_t begin = (k_ - 1) / chunk_ * chunk_;
-    std::byte* to = act_ + (begin * rows_ + row_ * padded(begin) + k_ - begin) * width_;
-    std::memset(to, 0, static_cast<std::size_t>((begin + padded(begin) - k_) * width_));
+    at_ += bytes;
   }
 
  private:
-  std::int64_t padded(std::int64_t begin) const { return (std::min(chunk_, k_ - begin) + step_ - 1) / step_ * step_; }
-  std::byte* act_;
-  std::int64_t k_, chunk_, step_, width_, row_, rows_;
-  std::int64_t at_ = 0;
+  std::byte* at_;
 };
 
 // The window of output position `position`, channels [first, first + cg) of the image.
-void gather(const Geometry& g, const std::byte* image, std::int64_t width, std::int64_t first, std::int64_t position, PackedRow row) {
+void gather(const Geometry& g, const std::byte* image, std::int64_t width, std::int64_t first, std::int64_t position, Line row) {
   const std::int64_t n = position / (g.oh * g.ow), i = position / g.ow % g.oh, j = position % g.ow;
   const std::byte* base = image + n * g.h * g.w * g.c * width;
   for (std::int64_t r = 0; r < g.kh; ++r) {
     const std::int64_t y = i * g.a.stride_h - g.a.pad_h + r * g.a.dilation_h;
     if (y < 0 || y >= g.h) {
-      row.put(nullptr, g.kw * g.cg);
+      row.put(nullptr, g.kw * g.cg * width);
       continue;
     }
     const std::int64_t x0 = j * g.a.stride_w - g.a.pad_w;
     if (g.a.dilation_w == 1 && g.cg == g.c && x0 >= 0 && x0 + g.kw <= g.w) {
-      row.put(base + (y * g.w + x0) * g.c * width, g.kw * g.c);
+      row.put(base + (y * g.w + x0) * g.c * width, g.kw * g.c * width);
       continue;
     }
     for (std::int64_t s = 0; s < g.kw; ++s) {
       const std::int64_t x = x0 + s * g.a.dilation_w;
-      row.put(x < 0 || x >= g.w ? nullptr : base + ((y * g.w + x) * g.c + first) * width, g.cg);
+      row.put(x < 0 || x >= g.w ? nullptr : base + ((y * g.w + x) * g.c + first) * width, g.cg * width);
     }
   }
-  row.finish();
 }
 
 void run_product(const Call& call) {
@@ -105,15 +89,20 @@ void run_product(const Call& call) {
   const bool is_bf16 = kernel.act == ActKind::bf16;
   const Tensor image = copied(call, call.in[0].permute({0, 2, 3, 1}), is_bf16 ? bf16 : f32);
   const Vector bias(call, call.in[2]);
-  const std::int64_t width = is_bf16 ? 2 : 4, chunk = is_bf16 ? bf16_chunk : float_chunk, step = is_bf16 ? 32 : 16;
+  const std::int64_t width = is_bf16 ? 2 : 4, words = (k * width + 63) / 64 * 16;
+  const PlaceFns& place = place_fns(isa_of(call));
   const std::int64_t block = std::min<std::int64_t>(480, g.positions());
   const Scratch packed = Scratch::shared(call.rt, act_bytes(kernel.act, block, k));
+  const Scratch lines = Scratch::per_thread(call.rt, words * 4);
   for (std::int64_t first = 0; first < g.positions(); first += block) {
     const std::int64_t rows = std::min(block, g.positions() - first);
     for (std::int64_t group = 0; group < g.a.groups; ++group) {
-      for_items(call, rows, k, [&](std::int64_t begin, std::int64_t end, int) {
+      for_items(call, rows, k, [&](std::int64_t begin, std::int64_t end, int thread) {
+        auto* line = lines.get<std::byte>(thread);
+        std::memset(line + k * width, 0, static_cast<std::size_t>(words * 4 - k * width));
         for (std::int64_t p = begin; p < end; ++p) {
-          gather(g, image.data(), width, group * g.cg, first + p, PackedRow(packed.get<std::byte>(), k, chunk, step, width, p, rows));
+          gather(g, image.data(), width, group * g.cg, first + p, Line(line));
+          place.row(reinterpret_cast<const std::int32_t*>(line), words, packed.get<std::byte>(), p, rows);
         }
       });
       MatmulJob job;
