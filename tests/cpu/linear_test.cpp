@@ -124,13 +124,19 @@ TEST(Linear, BothThreadsTakePart) {
 }
 
 TEST(Linear, MoreRowsThanOneBlock) {
-  CpuRuntime r("", 2, ComputeMode::fast);
-  const std::int64_t m = 515, k = 256, n = 20;
-  const Tensor w = weight(r.rt, find_dtype("q4_k"), n, k, 2), x = random_tensor(r.rt, {m, k}, 1);
-  Tensor y = Tensor::empty(r.rt, {m, n}, f32), last = Tensor::empty(r.rt, {2, n}, f32);
-  run(r.rt, linear_op, {x, w, {}, {}}, {y});
-  run(r.rt, linear_op, {x.slice(0, m - 2, m), w, {}, {}}, {last});
-  EXPECT_EQ(0, std::memcmp(last.data(), y.as<float>() + (m - 2) * n, 2 * n * 4));
+  for (const std::string_view isa : {cpu::available_isas().front(), cpu::available_isas().back()}) {
+    CpuRuntime r(isa, 2, ComputeMode::fast);
+    for (const char* name : {"q4_k", "q8_0", "bf16", "f32"}) {
+      const std::int64_t m = 515, k = 256, n = 40;
+      const Tensor w = weight(r.rt, find_dtype(name), n, k, 2), x = random_tensor(r.rt, {m, k}, 1);
+      Tensor y = Tensor::empty(r.rt, {m, n}, f32), part = Tensor::empty(r.rt, {2, n}, f32);
+      run(r.rt, linear_op, {x, w, {}, {}}, {y});
+      for (const std::int64_t at : {0, 251, 503, 511, 513}) {
+        run(r.rt, linear_op, {x.slice(0, at, at + 2), w, {}, {}}, {part});
+        EXPECT_EQ(0, std::memcmp(part.data(), y.as<float>() + at * n, 2 * static_cast<std::size_t>(n) * 4)) << isa << " " << name << " row " << at;
+      }
+    }
+  }
 }
 
 float silu(float v) { return v / (1.0f + std::exp(-v)); }
