@@ -115,7 +115,7 @@ void bind(Module& module, const Bindings& bindings, const WeightSource& source, 
   Binder binder(bindings, source, rt);
   for_each_param(module, [&](const std::string& name, Param& p) { binder.param(name, p); });
   binder.check_leftovers();
-  module.bound();
+  tell_bound(module);
 }
 
 }  // namespace tashika

@@ -147,7 +147,7 @@ DecoderConfig read_hf_decoder(const ConfigReader& config, const WeightSource& we
   return c;
 }
 
-DecoderConfig read_gguf_decoder(const ConfigReader& config, const WeightSource& weights) {
+DecoderConfig read_gguf_decoder(const ConfigReader& config, const WeightSource& weights, bool own_widths) {
   DecoderConfig c;
   c.hidden = config.integer("embedding_length", 1, max_width);
   c.inner = config.integer("feed_forward_length", 1, max_width);
@@ -157,7 +157,7 @@ DecoderConfig read_gguf_decoder(const ConfigReader& config, const WeightSource& 
   if (c.heads % c.kv_heads != 0) config.bad("attention.head_count_kv", c.kv_heads, " does not divide the ", c.heads, " heads");
   if (!config.has("attention.key_length") && c.hidden % c.heads != 0) config.bad("attention.head_count", c.heads, " does not divide the width ", c.hidden);
   c.head_dim = config.integer_or("attention.key_length", c.hidden / c.heads, 1, 65536);
-  if (config.integer_or("attention.value_length", c.head_dim, 1, 65536) != c.head_dim) config.bad("attention.value_length", "differs from attention.key_length");
+  if (!own_widths && config.integer_or("attention.value_length", c.head_dim, 1, 65536) != c.head_dim) config.bad("attention.value_length", "differs from attention.key_length");
   c.context = config.integer_or("context_length", 2048, 1, max_context);
   c.norm_eps = static_cast<float>(config.number_or("attention.layer_norm_rms_epsilon", 1e-5));
   const WeightInfo* embedding = weights.find("token_embd.weight");

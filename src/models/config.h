@@ -47,8 +47,8 @@ class ConfigReader {
 // `default_kv_heads` 0: as many as heads. Sizes are compared with the tensors present.
 DecoderConfig read_hf_decoder(const ConfigReader& config, const WeightSource& weights, std::int64_t default_kv_heads);
 
-// The same from GGUF keys under the reader's prefix.
-DecoderConfig read_gguf_decoder(const ConfigReader& config, const WeightSource& weights);
+// The same from GGUF keys under the reader's prefix. `own_widths`: the family reads its heads' widths itself.
+DecoderConfig read_gguf_decoder(const ConfigReader& config, const WeightSource& weights, bool own_widths = false);
 
 // Layers, checked against the number of tensors in the file before anything is sized by it.
 std::int64_t read_layers(const ConfigReader& config, std::string_view key, const WeightSource& weights);

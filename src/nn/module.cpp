@@ -11,4 +11,16 @@ void Visitor::operator()(std::string_view name, Module& module) {
   prefix_ = std::move(outer);
 }
 
+void tell_bound(Module& root) {
+  struct Collect : Visitor {
+    std::vector<Module*> modules;
+    void param(const std::string&, Param&) override {}
+    void enter(const std::string&, Module& module) override { modules.push_back(&module); }
+  };
+  Collect all;
+  root.parts(all);
+  for (auto it = all.modules.rbegin(); it != all.modules.rend(); ++it) (*it)->bound();
+  root.bound();
+}
+
 }  // namespace tashika

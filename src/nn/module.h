@@ -29,7 +29,7 @@ class Visitor;
 struct Module {
   virtual ~Module() = default;
   virtual void parts(Visitor& v) = 0;
-  virtual void bound() {}  // called on the root once every parameter has its tensor
+  virtual void bound() {}  // called once every parameter has its tensor, and again after they change; parts before wholes
 };
 
 // Walks a module tree; `param` sees every tensor under its full dotted name.
@@ -54,6 +54,9 @@ class Visitor {
   std::string join(std::string_view name) const { return prefix_.empty() ? std::string(name) : prefix_ + "." + std::string(name); }
   std::string prefix_;
 };
+
+// Calls bound() on every module of the tree.
+void tell_bound(Module& root);
 
 // Calls f(name, param) for every tensor.
 template <typename F>

@@ -100,6 +100,17 @@ std::vector<Tensor> linears(const Tensor& x, std::span<const LinearArgs> maps) {
   return out;
 }
 
+Tensor grouped_linear(const Tensor& x, const Tensor& weight) {
+  expect(x.rank() == 3 && weight.rank() == 3 && x.size(1) == weight.size(0) && x.size(2) == weight.size(2), "grouped_linear", "x ",
+         x.str(), ", weight ", weight.str());
+  if (!wants_grad({&x, &weight}) && x.dtype() == f32) {
+    Tensor out = Tensor::empty(x.runtime(), {x.size(0), x.size(1), weight.size(1)}, f32);
+    const Tensor in[] = {x, weight};
+    if (try_launch(grouped_linear_op, x.runtime(), in, {&out, 1})) return out;
+  }
+  return transpose(matmul(transpose(x, 0, 1), transpose(cast(weight, x.dtype() == f64 ? f64 : f32), 1, 2)), 0, 1);
+}
+
 Tensor experts(const Tensor& x, const Tensor& ids, const Tensor& weights, std::span<const Expert> all, Unary act) {
   expect(x.rank() == 2 && ids.rank() == 2 && ids.shape() == weights.shape() && ids.size(0) == x.size(0), "experts", "x ",
          x.str(), ", ids ", ids.str(), ", weights ", weights.str());

@@ -24,6 +24,9 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, co
 // Several at once: activations are prepared once.
 std::vector<Tensor> linears(const Tensor& x, std::span<const LinearArgs> maps);
 
+// y[t, i] = x[t, i] W[i]^T for x [t, g, k] and weight [g, n, k] of any dtype: the heads of a row, each with a map of its own.
+Tensor grouped_linear(const Tensor& x, const Tensor& weight);
+
 struct Expert {
   Tensor gate, up, down;  // [i, d], [i, d], [d, i]
 };

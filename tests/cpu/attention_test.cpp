@@ -105,6 +105,8 @@ const Model setups[] = {
     {f16, 1, 9, 45, 31, 70, 0, true},
     {f32, 1, 4, 40, 40, 0, 2.0f, true},
     {bf16, 1, 3, 25, 25, 0, 0, true},
+    {f16, 1, 2, 576, 512, 0, 0, true},  // the published latent rows
+    {f32, 1, 5, 74, 70, 0, 0, true},
 };
 
 // The mode matters only where there are bf16 dots. Software fma makes the scalar set slow: fewer cases there.

@@ -139,6 +139,28 @@ TEST(Linear, MoreRowsThanOneBlock) {
   }
 }
 
+// Every part of a row is a linear of its own, bit for bit, more rows than one block holds included.
+TEST(GroupedLinear, IsALinearForEachPart) {
+  for (const std::string_view isa : cpu::available_isas()) {
+    for (const ComputeMode mode : {ComputeMode::exact, ComputeMode::fast}) {
+      CpuRuntime r(isa, 2, mode, true);
+      for (const char* name : {"f32", "bf16", "f16", "q8_0"}) {
+        const std::int64_t m = 515, groups = 3, k = 32, n = 21;
+        const Tensor wide = random_tensor(r.rt, {m, groups, k + 7}, 1), x = wide.slice(2, 3, 3 + k);
+        const Tensor both = weight(r.rt, find_dtype(name), groups * (n + 2), k, 2).view({groups, n + 2, k}), w = both.slice(1, 1, 1 + n);
+        Tensor y = Tensor::empty(r.rt, {m, groups, n}, f32), part = Tensor::empty(r.rt, {m, n}, f32);
+        run(r.rt, grouped_linear_op, {x, w}, {y});
+        for (std::int64_t g = 0; g < groups; ++g) {
+          run(r.rt, linear_op, {x.select(1, g), w.select(0, g), {}, {}}, {part});
+          for (std::int64_t t = 0; t < m; ++t) {
+            ASSERT_EQ(0, std::memcmp(part.as<float>() + t * n, y.as<float>() + (t * groups + g) * n, static_cast<std::size_t>(n) * 4)) << isa << " " << name << " row " << t;
+          }
+        }
+      }
+    }
+  }
+}
+
 float silu(float v) { return v / (1.0f + std::exp(-v)); }
 
 TEST(Experts, OnlyTheChosenOnesCountAndNothingElseChanges) {

@@ -23,6 +23,10 @@ inline constexpr OpId matmul_op{"matmul"};
 // bit, whatever m is.
 inline constexpr OpId linear_op{"linear"};
 
+// Fused: a linear map for each of g parts of a row: y[t, i] = x[t, i] W[i]^T. in: x f32 [m, g, k], entries of a part
+// contiguous; W [g, n, k] of any dtype, rows contiguous. out: f32 [m, g, n]. Rows are as independent as in linear.
+inline constexpr OpId grouped_linear_op{"grouped_linear"};
+
 // The chosen experts of a mixture, each a gated MLP:
 //   out[t] = sum over slots j in order of weight[t, j] * down_e(act(gate_e(x[t])) * up_e(x[t])), e = ids[t, j]
 // in: x f32 [t, d], ids i32 [t, k], weights f32 [t, k], then gate_e, up_e, down_e for each expert e.

@@ -314,23 +314,90 @@ TASHIKA_INLINE void tiles(const AttentionSplit& s, Page page, int64_t begin, int
   }
 }
 
-// Values that are part of the keys, in the layout of values. Keys at and after `keys` stay unset.
-void values_from_keys(const AttentionSplit& s, const unsigned char* k, unsigned char* v) {
-  if (s.kind == KvKind::f32) {
-    for (int64_t d = 0; d < s.v_dim; ++d) {
-      for (int64_t j = 0; j < 64; ++j) ((uint32_t*)v)[j * s.v_dim + d] = ((const uint32_t*)k)[d * 64 + j];
-    }
-  } else if (s.kind == KvKind::f16) {
-    for (int64_t d = 0; d < s.v_dim; ++d) {
-      for (int64_t j = 0; j < 64; ++j) ((uint16_t*)v)[j * s.v_dim + d] = ((const uint16_t*)k)[d * 64 + j];
-    }
-  } else {
-    for (int64_t d = 0; d < s.v_dim; ++d) {
-      const uint16_t* from = (const uint16_t*)k + d / 2 * 128 + (d / 2 * 2 + 1 == s.k_dim ? 0 : d % 2);
-      const int64_t step = d / 2 * 2 + 1 == s.k_dim ? 1 : 2;
-      for (int64_t j = 0; j < 64; ++j) ((uint16_t*)v)[(j / 2 * s.v_dim + d) * 2 + j % 2] = from[j * step];
+TASHIKA_INLINE __m128i load_16(const void* p) { return _mm_loadu_si128((const __m128i*)p); }
+TASHIKA_INLINE void store_16(void* p, __m128i x) { _mm_storeu_si128((__m128i*)p, x); }
+
+// Values that are part of the keys, from the keys' layout to that of values, in squares that fit the registers: element
+// by element the far apart lines of one side would push each other out of the cache.
+void values_from_keys_32(const uint32_t* k, uint32_t* v, int64_t v_dim) {
+  int64_t d = 0;
+  for (; d + 4 <= v_dim; d += 4) {
+    for (int64_t j = 0; j < 64; j += 4) {
+      const uint32_t* from = k + d * 64 + j;
+      uint32_t* to = v + j * v_dim + d;
+      const __m128i a = load_16(from), b = load_16(from + 64), c = load_16(from + 128), e = load_16(from + 192);
+      const __m128i ab = _mm_unpacklo_epi32(a, b), ce = _mm_unpacklo_epi32(c, e);
+      const __m128i ab2 = _mm_unpackhi_epi32(a, b), ce2 = _mm_unpackhi_epi32(c, e);
+      store_16(to, _mm_unpacklo_epi64(ab, ce));
+      store_16(to + v_dim, _mm_unpackhi_epi64(ab, ce));
+      store_16(to + 2 * v_dim, _mm_unpacklo_epi64(ab2, ce2));
+      store_16(to + 3 * v_dim, _mm_unpackhi_epi64(ab2, ce2));
     }
   }
+  for (; d < v_dim; ++d) {
+    for (int64_t j = 0; j < 64; ++j) v[j * v_dim + d] = k[d * 64 + j];
+  }
+}
+
+void values_from_keys_16(const uint16_t* k, uint16_t* v, int64_t v_dim) {
+  int64_t d = 0;
+  for (; d + 8 <= v_dim; d += 8) {
+    for (int64_t j = 0; j < 64; j += 8) {
+      __m128i x[8], y[8];
+      TASHIKA_UNROLL
+      for (int i = 0; i < 8; ++i) x[i] = load_16(k + (d + i) * 64 + j);
+      TASHIKA_UNROLL
+      for (int i = 0; i < 4; ++i) {  // pairs of entries
+        y[i] = _mm_unpacklo_epi16(x[2 * i], x[2 * i + 1]);
+        y[i + 4] = _mm_unpackhi_epi16(x[2 * i], x[2 * i + 1]);
+      }
+      TASHIKA_UNROLL
+      for (int h = 0; h < 2; ++h) {  // fours
+        x[4 * h] = _mm_unpacklo_epi32(y[4 * h], y[4 * h + 1]);
+        x[4 * h + 1] = _mm_unpackhi_epi32(y[4 * h], y[4 * h + 1]);
+        x[4 * h + 2] = _mm_unpacklo_epi32(y[4 * h + 2], y[4 * h + 3]);
+        x[4 * h + 3] = _mm_unpackhi_epi32(y[4 * h + 2], y[4 * h + 3]);
+      }
+      TASHIKA_UNROLL
+      for (int h = 0; h < 2; ++h) {  // eights
+        TASHIKA_UNROLL
+        for (int i = 0; i < 2; ++i) {
+          uint16_t* to = v + (j + 4 * h + 2 * i) * v_dim + d;
+          store_16(to, _mm_unpacklo_epi64(x[4 * h + i], x[4 * h + i + 2]));
+          store_16(to + v_dim, _mm_unpackhi_epi64(x[4 * h + i], x[4 * h + i + 2]));
+        }
+      }
+    }
+  }
+  for (; d < v_dim; ++d) {
+    for (int64_t j = 0; j < 64; ++j) v[j * v_dim + d] = k[d * 64 + j];
+  }
+}
+
+// Pairs of entries become pairs of keys.
+void values_from_key_pairs(const uint16_t* k, uint16_t* v, int64_t v_dim, int64_t k_dim) {
+  int64_t d = 0;
+  for (; d + 4 <= v_dim; d += 4) {
+    for (int64_t j = 0; j < 64; j += 4) {
+      __m128i a = load_16(k + (d / 2 * 64 + j) * 2), b = load_16(k + ((d / 2 + 1) * 64 + j) * 2);
+      a = _mm_shufflehi_epi16(_mm_shufflelo_epi16(a, 0xd8), 0xd8);
+      b = _mm_shufflehi_epi16(_mm_shufflelo_epi16(b, 0xd8), 0xd8);
+      uint16_t* to = v + (j / 2 * v_dim + d) * 2;
+      store_16(to, _mm_unpacklo_epi64(a, b));
+      store_16(to + 2 * v_dim, _mm_unpackhi_epi64(a, b));
+    }
+  }
+  for (; d < v_dim; ++d) {
+    const uint16_t* from = k + d / 2 * 128 + (d / 2 * 2 + 1 == k_dim ? 0 : d % 2);
+    const int64_t step = d / 2 * 2 + 1 == k_dim ? 1 : 2;
+    for (int64_t j = 0; j < 64; ++j) v[(j / 2 * v_dim + d) * 2 + j % 2] = from[j * step];
+  }
+}
+
+void values_from_keys(const AttentionSplit& s, const unsigned char* k, unsigned char* v) {
+  if (s.kind == KvKind::f32) values_from_keys_32((const uint32_t*)k, (uint32_t*)v, s.v_dim);
+  else if (s.kind == KvKind::f16) values_from_keys_16((const uint16_t*)k, (uint16_t*)v, s.v_dim);
+  else values_from_key_pairs((const uint16_t*)k, (uint16_t*)v, s.v_dim, s.k_dim);
 }
 
 template <KvKind kind>
