@@ -73,7 +73,7 @@ std::vector<std::int32_t> end_tokens(const Checkpoint& c) {
     }
   }
   std::ranges::sort(out);
-  out.erase(std::ranges::unique(out).begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());  // clang 14 cannot read std::ranges::unique of GCC 12
   return out;
 }
 
