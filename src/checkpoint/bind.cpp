@@ -85,7 +85,7 @@ class Binder {
       case BindStep::Kind::part: {
         if (t.rank() < 1 || t.size(0) % step.count != 0) fail(source_.origin(), ": tensor ", file_name, " ", t.shape().str(), " has not ", step.count, " equal parts");
         const std::int64_t n = t.size(0) / step.count;
-        return t.slice(0, step.index * n, (step.index + 1) * n);
+        return t.slice(0, step.index * n, (step.index + step.span) * n);
       }
       case BindStep::Kind::transpose:
         if (t.rank() != 2 || t.dtype().is_block()) fail(source_.origin(), ": tensor ", file_name, " ", t.str(), " cannot be transposed");

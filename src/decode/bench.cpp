@@ -29,7 +29,8 @@ void read_prompt(LanguageModel& model, Runtime& rt, States& states, std::int64_t
     const std::int64_t n = std::min(each, count - at);
     std::vector<Slice> slices;
     for (std::size_t i = 0; i < states.size(); ++i) {
-      slices.push_back({states[i].get(), std::span(tokens[i]).subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)), at + n == count ? 1 : 0});
+      slices.push_back({states[i].get(), std::span(tokens[i]).subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)), at + n == count ? 1 : 0,
+                        count});
     }
     if (at + n == count) {
       model.forward(rt, slices);

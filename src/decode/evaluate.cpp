@@ -28,7 +28,8 @@ void evaluate(LanguageModel& model, Runtime& rt, std::span<const std::vector<std
       const std::int64_t at = states[i]->length();
       const std::int64_t count = std::min<std::int64_t>(chunk, static_cast<std::int64_t>(sequences[i].size()) - at);
       if (count == 0) continue;
-      slices.push_back({states[i].get(), std::span(sequences[i]).subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(count)), count});
+      slices.push_back({states[i].get(), std::span(sequences[i]).subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(count)), count,
+                        static_cast<std::int64_t>(sequences[i].size())});
       whose.push_back(i);
     }
     if (slices.empty()) return;

@@ -165,7 +165,7 @@ bool Generator::step(std::span<Sequence* const> sequences) {
     room -= count;
     const std::span<const std::int32_t> tokens(s->tokens_);
     slices.push_back({s->state_.get(), tokens.subspan(static_cast<std::size_t>(s->state_->length()), static_cast<std::size_t>(count)),
-                      count == left ? 1 : 0});
+                      count == left ? 1 : 0, static_cast<std::int64_t>(tokens.size())});
     wanted += slices.back().wanted;
     pending += left - count;
     running.push_back(s);

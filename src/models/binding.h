@@ -16,7 +16,7 @@ namespace tashika {
 struct BindStep {
   enum class Kind {
     select,        // index dimension 0 by the matched number `var` (an expert of a stack)
-    part,          // part `index` of `count` equal parts along dimension 0 (a fused projection)
+    part,          // `span` parts from part `index` on, of `count` equal parts along dimension 0 (a fused projection)
     transpose,     // the two dimensions exchanged (plain types only)
     add_constant,  // `value` added to every element (plain types; "1 + weight" norms)
   };
@@ -24,6 +24,9 @@ struct BindStep {
   int var = 0;
   int index = 0, count = 1;
   float value = 0;
+  int span = 1;
+
+  static BindStep rows(int index, int span, int count) { return {Kind::part, 0, index, count, 0, span}; }
 };
 
 struct BindRule {

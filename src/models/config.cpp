@@ -13,7 +13,19 @@ constexpr std::int64_t max_width = std::int64_t{1} << 20;
 constexpr std::int64_t max_vocab = std::int64_t{1} << 24;
 constexpr std::int64_t max_context = std::int64_t{1} << 40;
 
-RopeScaling read_scaling(const ConfigReader& rope, std::int64_t context, std::string_view type) {
+std::vector<double> read_factors(const ConfigReader& rope, std::string_view key) {
+  std::vector<double> factors;
+  const JsonArray* list = rope.array(key);
+  if (list == nullptr) rope.bad(key, "is missing");
+  for (const Json& factor : *list) {
+    if (!factor.is_number() || !(factor.as_double() > 0) || !std::isfinite(factor.as_double())) rope.bad(key, "holds something that is no positive number");
+    factors.push_back(factor.as_double());
+  }
+  return factors;
+}
+
+// `original`: the context before stretching where the rotary fields do not say.
+RopeScaling read_scaling(const ConfigReader& rope, std::int64_t context, double original, std::string_view type) {
   RopeScaling s;
   if (type == "default" || type == "none" || type.empty()) return s;
   if (type == "linear") {
@@ -22,10 +34,12 @@ RopeScaling read_scaling(const ConfigReader& rope, std::int64_t context, std::st
     s.kind = RopeScaling::Kind::llama3;
   } else if (type == "yarn") {
     s.kind = RopeScaling::Kind::yarn;
+  } else if (type == "longrope" || type == "su") {
+    s.kind = RopeScaling::Kind::longrope;
   } else {
-    rope.bad("rope_type", "\"", type, "\" is not supported; known: default, linear, llama3, yarn");
+    rope.bad("rope_type", "\"", type, "\" is not supported; known: default, linear, llama3, yarn, longrope");
   }
-  s.original_context = rope.number_or("original_max_position_embeddings", static_cast<double>(context));
+  s.original_context = rope.number_or("original_max_position_embeddings", original);
   s.factor = rope.has("factor") ? rope.number("factor") : static_cast<double>(context) / s.original_context;
   s.low_freq_factor = rope.number_or("low_freq_factor", 1.0);
   s.high_freq_factor = rope.number_or("high_freq_factor", 4.0);
@@ -36,6 +50,11 @@ RopeScaling read_scaling(const ConfigReader& rope, std::int64_t context, std::st
   s.mscale_all_dim = rope.number_or("mscale_all_dim", 0.0);
   s.truncate = rope.boolean_or("truncate", true);
   if (!(s.factor > 0) || !(s.original_context > 0)) rope.bad("factor", "must be positive");
+  if (s.kind == RopeScaling::Kind::longrope) {
+    if (s.original_context <= 1) rope.bad("original_max_position_embeddings", "must be above 1");
+    s.short_factor = read_factors(rope, "short_factor");
+    s.long_factor = read_factors(rope, "long_factor");
+  }
   if (s.kind == RopeScaling::Kind::llama3 && s.high_freq_factor == s.low_freq_factor) rope.bad("high_freq_factor", "equals low_freq_factor");
   return s;
 }
@@ -50,7 +69,8 @@ void read_hf_rope(const ConfigReader& config, DecoderConfig& c) {
     const ConfigReader rope(*scaling, cat(config.origin(), new_style ? ": rope_parameters" : ": rope_scaling"));
     theta = rope.number_or("rope_theta", theta);
     partial = rope.number_or("partial_rotary_factor", partial);
-    c.rope_scaling = read_scaling(rope, c.context, rope.string_or("rope_type", rope.string_or("type", "default")));
+    const double original = config.number_or("original_max_position_embeddings", static_cast<double>(c.context));
+    c.rope_scaling = read_scaling(rope, c.context, original, rope.string_or("rope_type", rope.string_or("type", "default")));
   }
   if (!(partial > 0 && partial <= 1)) config.bad("partial_rotary_factor", "must be in (0, 1]");
   c.rope_theta = theta;
@@ -177,6 +197,12 @@ DecoderConfig read_gguf_decoder(const ConfigReader& config, const WeightSource& 
   s.original_context = config.number_or("rope.scaling.original_context_length", static_cast<double>(c.context));
   s.beta_fast = config.number_or("rope.scaling.yarn_beta_fast", 32.0);
   s.beta_slow = config.number_or("rope.scaling.yarn_beta_slow", 1.0);
+  if (weights.find("rope_factors_long.weight") != nullptr) {
+    if (weights.find("rope_factors_short.weight") == nullptr) fail(weights.origin(), ": tensor rope_factors_short.weight is missing");
+    if (!(s.original_context > 1)) config.bad("rope.scaling.original_context_length", "must be above 1");
+    s.kind = RopeScaling::Kind::longrope;
+    s.attention_factor = config.number_or("rope.scaling.attn_factor", 1.0);
+  }
   if (config.has("rope.scaling.attn_factor") && s.kind == RopeScaling::Kind::yarn) {
     s.attention_factor = config.number("rope.scaling.attn_factor") * (0.1 * std::log(std::max(s.factor, 1.0)) + 1.0);
   }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ops/attention.h"
+#include "ops/elementwise.h"
 #include "ops/layout.h"
 
 namespace tashika {
@@ -62,6 +63,21 @@ std::unique_ptr<LayerState> new_cache(const AttentionConfig& config, std::shared
   return std::make_unique<PagedCache>(std::move(pool), layout, config.window, options.margin);
 }
 
+namespace {
+
+Tensor grown(const Tensor& q, const Batch& batch, const AttentionConfig& c) {
+  std::vector<float> factors;
+  bool any = false;
+  for (const std::int32_t position : batch.positions()) {
+    const double periods = std::floor(static_cast<double>(position) / c.query_period);
+    factors.push_back(1.0f + c.query_slope * static_cast<float>(std::log(1.0 + periods)));
+    any = any || periods > 0;
+  }
+  return any ? ops::mul(q, Tensor::from_host(q.runtime(), {q.size(0), 1, 1}, factors)) : q;
+}
+
+}  // namespace
+
 Tensor Attention::operator()(const Tensor& x, const Tensor& residual, Batch& batch, std::size_t layer, const Rope& rope) const {
   const std::int64_t rows = x.size(0), dim = config.head_dim;
   const Linear* const maps[] = {&q_proj, &k_proj, &v_proj};
@@ -71,6 +87,7 @@ Tensor Attention::operator()(const Tensor& x, const Tensor& residual, Batch& bat
     q = q_norm(q);
     k = k_norm(k);
   }
+  if (config.query_slope != 0) q = grown(q, batch, config);
   const Tensor out = attend(q, k, ops::reshape(qkv[2], {rows, config.kv_heads, dim}), batch, layer, &rope, config);
   return o_proj(ops::reshape(out, {rows, config.heads * dim}), residual);
 }

@@ -16,6 +16,9 @@ struct AttentionConfig {
   float scale = 0;          // 0: 1 / sqrt(head_dim)
   float softcap = 0;
   float norm_eps = 0;  // above 0: queries and keys are normed per head
+  // Not 0: the query of position p is multiplied by 1 + query_slope · log(1 + ⌊p / query_period⌋).
+  float query_slope = 0;
+  double query_period = 1;
 };
 
 struct Attention : Module {

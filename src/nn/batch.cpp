@@ -42,7 +42,13 @@ KvAttrs Batch::kv(std::size_t layer) {
 
 const Rope::Table& Batch::rope(const Rope& rope) {
   auto it = ropes_.find(&rope);
-  if (it == ropes_.end()) it = ropes_.emplace(&rope, rope.table(rt_, positions_)).first;
+  if (it == ropes_.end()) {
+    std::vector<std::int64_t> lengths;
+    if (rope.depends_on_length()) {
+      for (const Slice& slice : slices_) lengths.insert(lengths.end(), slice.tokens.size(), slice.length());
+    }
+    it = ropes_.emplace(&rope, rope.table(rt_, positions_, lengths)).first;
+  }
   return it->second;
 }
 

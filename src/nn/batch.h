@@ -16,6 +16,14 @@ struct Slice {
   SequenceState* state = nullptr;  // null: the tokens attend among themselves, nothing is kept (training, encoders)
   std::span<const std::int32_t> tokens;
   std::int64_t wanted = 1;  // logits of the last `wanted` rows
+  // The length the sequence is on its way to, where its encoding depends on that; less than its length after this
+  // forward: that length.
+  std::int64_t bound_for = 0;
+
+  std::int64_t length() const {
+    const std::int64_t end = (state ? state->length() : 0) + static_cast<std::int64_t>(tokens.size());
+    return end > bound_for ? end : bound_for;
+  }
 };
 
 class Batch {

@@ -7,7 +7,7 @@ namespace tashika {
 
 AttentionConfig attention_config(const DecoderConfig& c, std::int64_t layer) {
   return {c.hidden, c.heads, c.kv_heads, c.head_dim, c.window(layer), c.attention_scale, c.attention_softcap,
-          c.query_key_norm ? c.norm_eps : 0.0f};
+          c.query_key_norm ? c.norm_eps : 0.0f, c.query_slope, c.query_period};
 }
 
 PreNormBlock::PreNormBlock(const DecoderConfig& c, std::int64_t layer, std::string name, std::unique_ptr<FeedForward> part)
@@ -45,6 +45,8 @@ Decoder::Decoder(const DecoderConfig& c, const MakeBlock& make)
       norm(c.hidden, c.norm_eps),
       lm_head(c.vocab, c.hidden),
       rope_freqs({c.rope_dim / 2}, true),
+      rope_factors_short({c.rope_dim / 2}, true),
+      rope_factors_long({c.rope_dim / 2}, true),
       rope(c.rope_dim, c.rope_theta, c.rope_scaling, c.rope_interleaved) {
   for (std::int64_t i = 0; i < c.layers; ++i) layers.push_back(make(i));
 }
@@ -55,9 +57,18 @@ void Decoder::parts(Visitor& v) {
   v("model.norm", norm);
   if (!config.tied) v("lm_head", lm_head);
   v("rope_freqs", rope_freqs);
+  if (config.rope_scaling.kind == RopeScaling::Kind::longrope) {
+    v("rope_factors_short", rope_factors_short);
+    v("rope_factors_long", rope_factors_long);
+  }
 }
 
 void Decoder::bound() {
+  // Anew, so that telling twice does not divide twice.
+  rope = Rope(config.rope_dim, config.rope_theta, config.rope_scaling, config.rope_interleaved);
+  if (rope_factors_short.value.defined() && rope_factors_long.value.defined() && !rope_factors_short.value.is_meta()) {
+    rope.set_factors(rope_factors_short.value.to_host(), rope_factors_long.value.to_host());
+  }
   if (rope_freqs.value.defined() && !rope_freqs.value.is_meta()) rope.set_frequencies(rope_freqs.value.to_host());
 }
 

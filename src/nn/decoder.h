@@ -30,6 +30,8 @@ struct DecoderConfig {
   float attention_scale = 0;   // 0: 1 / sqrt(head_dim)
   float attention_softcap = 0, logit_softcap = 0;
   float logit_multiplier = 1;
+  float query_slope = 0;  // AttentionConfig's
+  double query_period = 1;
   bool query_key_norm = false;  // RMS norm of every head's queries and keys before they turn
 
   std::int64_t window(std::int64_t layer) const { return windows.empty() ? 0 : windows[static_cast<std::size_t>(layer)]; }
@@ -76,6 +78,7 @@ struct Decoder final : LanguageModel {
   RmsNorm norm;
   Linear lm_head;
   Param rope_freqs;  // divisors of the rotary frequencies that some GGUF files carry
+  Param rope_factors_short, rope_factors_long;  // LongRoPE's, where a GGUF file has them
   Rope rope;
 
   using MakeBlock = std::function<std::unique_ptr<DecoderBlock>(std::int64_t layer)>;
@@ -86,6 +89,8 @@ struct Decoder final : LanguageModel {
  protected:
   Tensor trunk(Batch& batch) override;
   Tensor head(const Tensor& hidden) override;
+  bool depends_on_length() const override { return rope.depends_on_length(); }
+  int encoding(std::int64_t length) const override { return rope.encoding(length); }
   std::unique_ptr<LayerState> new_layer_state(std::int64_t layer, std::shared_ptr<PagePool> pool,
                                               const StateOptions& options) const override;
 };

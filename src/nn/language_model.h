@@ -39,10 +39,16 @@ class LanguageModel : public Module {
   virtual Tensor head(const Tensor& hidden) = 0;
   virtual std::unique_ptr<LayerState> new_layer_state(std::int64_t layer, std::shared_ptr<PagePool> pool,
                                                       const StateOptions& options) const = 0;
+  // For models whose cached rows depend on the whole sequence's length: which of its encodings a sequence of that length
+  // has. A sequence that passes from one to another is encoded anew from its tokens, once, by the next forward.
+  virtual bool depends_on_length() const { return false; }
+  virtual int encoding(std::int64_t /*length*/) const { return 0; }
   LanguageModelInfo info_;
 
  private:
   void check_tokens(std::span<const Slice> slices) const;
+  void encode_anew(Runtime& rt, std::span<const Slice> slices);
+  void remember(std::span<const Slice> slices) const;
 };
 
 // f32 in exact mode, else what the options say, else f16.

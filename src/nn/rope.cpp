@@ -61,6 +61,7 @@ Rope::Rope(std::int64_t dim, double theta, const RopeScaling& s, bool interleave
     switch (s.kind) {
       case RopeScaling::Kind::none: break;
       case RopeScaling::Kind::linear: inverse /= s.factor; break;
+      case RopeScaling::Kind::longrope: break;  // set_factors
       case RopeScaling::Kind::llama3: inverse = llama3(inverse, s); break;
       case RopeScaling::Kind::yarn: {
         const double ramp = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
@@ -70,6 +71,23 @@ Rope::Rope(std::int64_t dim, double theta, const RopeScaling& s, bool interleave
     }
     inverse_.push_back(static_cast<float>(inverse));
   }
+  if (s.kind != RopeScaling::Kind::longrope) return;
+  limit_ = s.original_context;
+  magnitude_ = static_cast<float>(s.attention_factor > 0 ? s.attention_factor
+                                  : s.factor <= 1.0      ? 1.0
+                                                         : std::sqrt(1.0 + std::log(s.factor) / std::log(s.original_context)));
+  inverse_long_ = inverse_;
+  if (!s.short_factor.empty()) set_factors({s.short_factor.begin(), s.short_factor.end()}, {s.long_factor.begin(), s.long_factor.end()});
+}
+
+void Rope::set_factors(const std::vector<float>& for_short, const std::vector<float>& for_long) {
+  if (for_short.size() != inverse_.size() || for_long.size() != inverse_.size()) {
+    fail("LongRoPE has ", for_short.size(), " short and ", for_long.size(), " long factors, expected ", inverse_.size());
+  }
+  for (std::size_t i = 0; i < inverse_.size(); ++i) {
+    inverse_[i] /= for_short[i];
+    inverse_long_[i] /= for_long[i];
+  }
 }
 
 void Rope::set_frequencies(std::vector<float> divisors) {
@@ -77,14 +95,15 @@ void Rope::set_frequencies(std::vector<float> divisors) {
   for (std::size_t i = 0; i < inverse_.size(); ++i) inverse_[i] /= divisors[i];
 }
 
-Rope::Table Rope::table(Runtime& rt, std::span<const std::int32_t> positions) const {
+Rope::Table Rope::table(Runtime& rt, std::span<const std::int32_t> positions, std::span<const std::int64_t> lengths) const {
   const Shape shape{static_cast<std::int64_t>(positions.size()), half()};
   std::vector<float> cos, sin;
   cos.reserve(static_cast<std::size_t>(shape.numel()));
   sin.reserve(static_cast<std::size_t>(shape.numel()));
-  for (const std::int32_t position : positions) {
-    for (const float inverse : inverse_) {
-      const float angle = inverse * static_cast<float>(position);  // rounded to f32 as the reference does
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    const std::vector<float>& frequencies = !lengths.empty() && encoding(lengths[i]) == 1 ? inverse_long_ : inverse_;
+    for (const float inverse : frequencies) {
+      const float angle = inverse * static_cast<float>(positions[i]);  // rounded to f32 as the reference does
       cos.push_back(static_cast<float>(std::cos(static_cast<double>(angle))) * magnitude_);
       sin.push_back(static_cast<float>(std::sin(static_cast<double>(angle))) * magnitude_);
     }

@@ -1,5 +1,5 @@
 // Rotary position tables: which angle each pair of a head turns by, and the published ways of
-// stretching them (linear, llama3, YaRN).
+// stretching them (linear, llama3, YaRN, LongRoPE).
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 namespace tashika {
 
 struct RopeScaling {
-  enum class Kind { none, linear, llama3, yarn };
+  enum class Kind { none, linear, llama3, yarn, longrope };
   Kind kind = Kind::none;
   double factor = 1.0;
   // llama3 (Dubey et al. 2024): wavelengths between the two bounds are blended.
@@ -22,6 +22,9 @@ struct RopeScaling {
   double attention_factor = 0;  // 0: from the factor and the two mscale values
   double mscale = 0, mscale_all_dim = 0;
   bool truncate = true;  // whole-numbered correction bounds
+  // LongRoPE (Ding et al. 2024): divisors of the frequencies for sequences up to original_context and beyond it; in GGUF
+  // they are tensors and come with set_factors. `attention_factor` applies, 0: from the factor.
+  std::vector<double> short_factor, long_factor;
 };
 
 class Rope {
@@ -33,14 +36,22 @@ class Rope {
   bool interleaved() const { return interleaved_; }
   std::int64_t half() const { return static_cast<std::int64_t>(inverse_.size()); }
   void set_frequencies(std::vector<float> divisors);  // GGUF's rope_freqs: inverse frequencies are divided by these
+  void set_factors(const std::vector<float>& for_short, const std::vector<float>& for_long);  // LongRoPE's
+
+  // Whether the angles of every position depend on the length of the sequence that it is part of, and which of the
+  // encodings a sequence of that length has.
+  bool depends_on_length() const { return limit_ > 0; }
+  int encoding(std::int64_t length) const { return limit_ > 0 && static_cast<double>(length) > limit_ ? 1 : 0; }
 
   struct Table {
     Tensor cos, sin;  // f32 [positions, half]
   };
-  Table table(Runtime& rt, std::span<const std::int32_t> positions) const;
+  // `lengths`: of the sequence of each position; may be empty where nothing depends on it.
+  Table table(Runtime& rt, std::span<const std::int32_t> positions, std::span<const std::int64_t> lengths = {}) const;
 
  private:
-  std::vector<float> inverse_;
+  std::vector<float> inverse_, inverse_long_;  // the second for sequences above limit_
+  double limit_ = 0;
   float magnitude_ = 1.0f;  // multiplies cos and sin
   bool interleaved_ = false;
 };

@@ -194,6 +194,26 @@ void RecurrentState::load(std::int64_t length, std::span<const std::byte>& in) {
   history_.push_back({length, std::move(tensors)});
 }
 
+void TokenRecord::append(std::span<const std::int32_t> tokens, int encoding) {
+  tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+  encoding_ = encoding;
+}
+
+void TokenRecord::save(std::int64_t length, std::vector<std::byte>& out) const {
+  put(out, static_cast<std::int32_t>(encoding_));
+  const auto bytes = std::as_bytes(std::span(tokens_).first(static_cast<std::size_t>(length)));
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
+
+void TokenRecord::load(std::int64_t length, std::span<const std::byte>& in) {
+  const auto encoding = take<std::int32_t>(in);
+  if (length > static_cast<std::int64_t>(in.size() / sizeof(std::int32_t))) fail("state snapshot: shorter than its ", length, " tokens");
+  const auto bytes = take_bytes(in, length * static_cast<std::int64_t>(sizeof(std::int32_t)));
+  tokens_.resize(static_cast<std::size_t>(length));
+  if (!bytes.empty()) std::memcpy(tokens_.data(), bytes.data(), bytes.size());
+  encoding_ = encoding;
+}
+
 SequenceState::SequenceState(std::string model, std::vector<std::unique_ptr<LayerState>> layers)
     : model_(std::move(model)), layers_(std::move(layers)) {}
 

@@ -124,6 +124,30 @@ struct StateOptions {
   std::shared_ptr<PagePool> pool;    // null: one of its own, without a budget
 };
 
+// The tokens of a sequence, for models that must encode it anew when its length passes a bound; beside its layers.
+class TokenRecord final : public LayerState {
+ public:
+  explicit TokenRecord(StateOptions options) : options_(std::move(options)) {}
+
+  const std::vector<std::int32_t>& tokens() const { return tokens_; }
+  int encoding() const { return encoding_; }
+  const StateOptions& options() const { return options_; }  // that the sequence's state was made with
+  void append(std::span<const std::int32_t> tokens, int encoding);
+
+  void prepare(std::int64_t length, std::int64_t) override { tokens_.resize(static_cast<std::size_t>(length)); }
+  void rollback(std::int64_t length) override { tokens_.resize(static_cast<std::size_t>(length)); }
+  bool can_roll_back_to(std::int64_t length) const override { return length >= 0; }
+  std::unique_ptr<LayerState> fork() const override { return std::make_unique<TokenRecord>(*this); }
+  std::int64_t bytes() const override { return static_cast<std::int64_t>(tokens_.size() * sizeof(std::int32_t)); }
+  void save(std::int64_t length, std::vector<std::byte>& out) const override;
+  void load(std::int64_t length, std::span<const std::byte>& in) override;
+
+ private:
+  StateOptions options_;
+  std::vector<std::int32_t> tokens_;
+  int encoding_ = 0;
+};
+
 class SequenceState {
  public:
   // `model`: a fingerprint of the model and of the numeric mode; restore refuses another.

@@ -63,7 +63,7 @@ std::vector<float> GoldenModel::logits(const std::vector<std::int32_t>& ids, std
   const std::size_t step = chunk ? chunk : ids.size();
   for (std::size_t i = 0; i < ids.size(); i += step) {
     const std::size_t n = std::min(step, ids.size() - i);
-    const Slice slice{s.get(), std::span(ids).subspan(i, n), static_cast<std::int64_t>(n)};
+    const Slice slice{s.get(), std::span(ids).subspan(i, n), static_cast<std::int64_t>(n), static_cast<std::int64_t>(ids.size())};
     const std::vector<float> part = model_->forward(*rt_, {&slice, 1}).to_host();
     out.insert(out.end(), part.begin(), part.end());
   }

@@ -137,8 +137,8 @@ INSTANTIATE_TEST_SUITE_P(Folders, GoldenFast, cases("folders", {"cpu"}), name_of
 INSTANTIATE_TEST_SUITE_P(Gguf, GoldenFast, cases("gguf", {"cpu"}), name_of);
 
 TEST(GoldenSuite, FindsEveryCase) {
-  EXPECT_EQ(test::golden_descriptors("folders").size(), 54u);
-  EXPECT_EQ(test::golden_descriptors("gguf").size(), 12u);
+  EXPECT_EQ(test::golden_descriptors("folders").size(), 64u);
+  EXPECT_EQ(test::golden_descriptors("gguf").size(), 18u);
 }
 
 }  // namespace
