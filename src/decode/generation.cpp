@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "base/thread_pool.h"
 #include "text/stream.h"
 #include "text/tokenizer.h"
 
@@ -25,6 +26,7 @@ std::string_view finish_name(Finish finish) {
     case Finish::stop: return "stop";
     case Finish::length: return "length";
     case Finish::context: return "context";
+    case Finish::failed: return "failed";
   }
   return "none";
 }
@@ -43,15 +45,16 @@ void describe(Options& o, GenerationOptions& g) {
 }
 
 Sequence::Sequence(const LanguageModel& model, Runtime& rt, const GenerationOptions& options, std::vector<std::int32_t> end_tokens,
-                   const Tokenizer* tokenizer, std::uint32_t number)
+                   const Tokenizer* tokenizer, std::uint32_t number, const StateOptions& state)
     : model_(model),
       rt_(rt),
       end_tokens_(std::move(end_tokens)),
       tokenizer_(tokenizer),
+      state_options_(state),
       number_(number),
       sampler_(options.sampling, 0, number, nullptr),
       stops_(options.stop),
-      state_(model.new_state(rt)) {
+      state_(model.new_state(rt, state)) {
   configure(options);
 }
 
@@ -83,7 +86,7 @@ std::int64_t Sequence::prompt(std::span<const std::int32_t> tokens) {
   while (kept < most && tokens_[static_cast<std::size_t>(kept)] == tokens[static_cast<std::size_t>(kept)]) ++kept;
   const std::int64_t drop = state_->length() - kept;
   if (drop > 0 && !state_->can_roll_back(drop)) {
-    state_ = model_.new_state(rt_);
+    state_ = model_.new_state(rt_, state_options_);
     kept = 0;
   } else if (drop > 0) {
     state_->rollback(drop);
@@ -93,11 +96,25 @@ std::int64_t Sequence::prompt(std::span<const std::int32_t> tokens) {
   answered_ = 0;
   dropped_ = 0;
   finished_ = Finish::none;
+  failure_.clear();
   events_.clear();
   sampler_.rollback(0);
   stops_ = StopMatcher(options_.stop);
   if (tokenizer_ != nullptr) stream_ = std::make_unique<StreamDecoder>(*tokenizer_, true);
   return kept;
+}
+
+std::int64_t Sequence::prompt(std::span<const std::int32_t> tokens, std::unique_ptr<SequenceState> state) {
+  check(state->length() <= static_cast<std::int64_t>(tokens.size()), "a prompt shorter than what its state holds");
+  state_ = std::move(state);
+  tokens_.assign(tokens.begin(), tokens.begin() + state_->length());
+  return prompt(tokens);
+}
+
+std::unique_ptr<SequenceState> Sequence::release_state() {
+  std::unique_ptr<SequenceState> out = std::move(state_);
+  state_ = model_.new_state(rt_, state_options_);
+  return out;
 }
 
 // Called when the next forward would pass the context: drops the older half of what may be dropped.
@@ -112,7 +129,12 @@ void Sequence::make_room() {
   tokens_.erase(first, first + drop);
   prompt_length_ = std::max<std::int64_t>(prompt_length_ - drop, 0);
   dropped_ += drop;
-  state_ = model_.new_state(rt_);
+  state_ = model_.new_state(rt_, state_options_);
+}
+
+void Sequence::make_ready() {
+  check(!tokens_.empty(), "a sequence needs a prompt before it steps");
+  if (context_ > 0 && static_cast<std::int64_t>(tokens_.size()) > context_) make_room();
 }
 
 TokenEvent Sequence::accept(std::span<const float> logits) {
@@ -148,44 +170,65 @@ TokenEvent Sequence::accept(std::span<const float> logits) {
 Generator::Generator(LanguageModel& model, Runtime& rt, std::int64_t chunk) : model_(model), rt_(rt), chunk_(std::max<std::int64_t>(chunk, 1)) {}
 
 bool Generator::step(std::span<Sequence* const> sequences) {
-  std::vector<Slice> slices;
-  std::vector<Sequence*> running;
-  std::int64_t room = chunk_, wanted = 0, pending = 0;
+  std::vector<Turn> turns;
+  std::int64_t room = chunk_;
   for (Sequence* s : sequences) {
     if (s->finished_ != Finish::none) continue;
-    check(!s->tokens_.empty(), "a sequence needs a prompt before it steps");
     if (s->options_.n_predict == 0) {
       s->finished_ = Finish::length;
       continue;
     }
-    if (s->context_ > 0 && static_cast<std::int64_t>(s->tokens_.size()) > s->context_) s->make_room();
-    const std::int64_t left = s->pending();
+    s->make_ready();
     // Every sequence gets at least one token a step, so that none starves behind a long prompt.
-    const std::int64_t count = std::min(left, std::max<std::int64_t>(room, 1));
+    const std::int64_t count = std::min(s->pending(), std::max<std::int64_t>(room, 1));
     room -= count;
-    const std::span<const std::int32_t> tokens(s->tokens_);
-    slices.push_back({s->state_.get(), tokens.subspan(static_cast<std::size_t>(s->state_->length()), static_cast<std::size_t>(count)),
+    turns.push_back({s, count});
+  }
+  if (turns.empty()) return false;
+  step(turns);
+  for (const Turn& turn : turns) {
+    if (turn.sequence->finished_ == Finish::failed) fail(turn.sequence->failure_);
+  }
+  return true;
+}
+
+void Generator::step(std::span<const Turn> turns) {
+  std::vector<Slice> slices;
+  std::int64_t wanted = 0, pending = 0;
+  for (const Turn& turn : turns) {
+    Sequence& s = *turn.sequence;
+    check(s.finished_ == Finish::none && turn.tokens > 0, "a turn of a sequence that has ended");
+    s.make_ready();
+    const std::int64_t left = s.pending(), count = std::min(left, turn.tokens);
+    const std::span<const std::int32_t> tokens(s.tokens_);
+    slices.push_back({s.state_.get(), tokens.subspan(static_cast<std::size_t>(s.state_->length()), static_cast<std::size_t>(count)),
                       count == left ? 1 : 0, static_cast<std::int64_t>(tokens.size())});
     wanted += slices.back().wanted;
     pending += left - count;
-    running.push_back(s);
   }
-  if (running.empty()) return false;
   if (wanted == 0) {
     model_.hidden(rt_, slices);
   } else {
     const Tensor logits = model_.forward(rt_, slices);
     const std::vector<float> values = logits.to_host();
     const auto width = static_cast<std::size_t>(logits.size(-1));
-    std::size_t row = 0;
-    for (std::size_t i = 0; i < running.size(); ++i) {
-      if (slices[i].wanted == 0) continue;
-      running[i]->events_.push_back(running[i]->accept(std::span(values).subspan(row * width, width)));
-      ++row;
+    std::vector<Sequence*> choosing;
+    for (std::size_t i = 0; i < turns.size(); ++i) {
+      if (slices[i].wanted > 0) choosing.push_back(turns[i].sequence);
     }
+    rt_.pool().parallel_for(static_cast<std::int64_t>(choosing.size()), 1, [&](std::int64_t begin, std::int64_t end, int) {
+      for (auto row = static_cast<std::size_t>(begin); row < static_cast<std::size_t>(end); ++row) {
+        Sequence& s = *choosing[row];
+        try {
+          s.events_.push_back(s.accept(std::span(values).subspan(row * width, width)));
+        } catch (const std::exception& error) {
+          s.finished_ = Finish::failed;
+          s.failure_ = error.what();
+        }
+      }
+    });
   }
   if (on_progress) on_progress(progress_context, pending);
-  return true;
 }
 
 std::optional<TokenEvent> Generator::take(Sequence& sequence) {

@@ -38,6 +38,7 @@ enum class Finish {
   stop,     // a stop string
   length,   // as many tokens as wanted
   context,  // no room left (OverflowPolicy::error)
+  failed,   // computing it went wrong: Sequence::failure() says how
 };
 
 std::string_view finish_name(Finish finish);  // "end", "stop", …
@@ -69,7 +70,7 @@ class Sequence {
   // are no texts, and stop strings are an error. `number`: keys the random draws. What is passed by
   // reference must outlive the sequence.
   Sequence(const LanguageModel& model, Runtime& rt, const GenerationOptions& options, std::vector<std::int32_t> end_tokens,
-           const Tokenizer* tokenizer, std::uint32_t number = 0);
+           const Tokenizer* tokenizer, std::uint32_t number = 0, const StateOptions& state = {});
   ~Sequence();
   Sequence(Sequence&&) noexcept;
 
@@ -80,11 +81,17 @@ class Sequence {
   // kept (rolled back to the common prefix), the rest is computed by the next steps. Error(limit)
   // when they do not fit the context. Returns the number of tokens kept.
   std::int64_t prompt(std::span<const std::int32_t> tokens);
+  // The same with a state that holds the first state->length() of `tokens`, a fork of another sequence's say.
+  std::int64_t prompt(std::span<const std::int32_t> tokens, std::unique_ptr<SequenceState> state);
+
+  // Gives up the state: what it held is computed again by later steps, to the same bits.
+  std::unique_ptr<SequenceState> release_state();
 
   const std::vector<std::int32_t>& tokens() const { return tokens_; }  // prompt and answer
   std::int64_t answer_length() const { return static_cast<std::int64_t>(tokens_.size()) - prompt_length_; }
   std::int64_t pending() const { return static_cast<std::int64_t>(tokens_.size()) - state_->length(); }
   Finish finished() const { return finished_; }
+  const std::string& failure() const { return failure_; }
   const std::string& stop_string() const { return stops_.matched(); }
   std::int64_t context() const { return context_; }
   std::int64_t dropped() const { return dropped_; }  // tokens that shifts have dropped since prompt()
@@ -93,6 +100,7 @@ class Sequence {
 
  private:
   friend class Generator;
+  void make_ready();
   void make_room();
   TokenEvent accept(std::span<const float> logits);
 
@@ -101,6 +109,7 @@ class Sequence {
   GenerationOptions options_;
   std::vector<std::int32_t> end_tokens_;
   const Tokenizer* tokenizer_;
+  StateOptions state_options_;
   std::int64_t context_;
   std::uint32_t number_;
   std::uint64_t seed_ = 0;
@@ -113,7 +122,14 @@ class Sequence {
   std::int64_t answered_ = 0;
   std::int64_t dropped_ = 0;
   Finish finished_ = Finish::none;
+  std::string failure_;
   std::deque<TokenEvent> events_;
+};
+
+// A sequence's part of one step: at most so many of its pending tokens.
+struct Turn {
+  Sequence* sequence;
+  std::int64_t tokens;
 };
 
 class Generator {
@@ -124,6 +140,9 @@ class Generator {
   // One forward over every sequence that is not finished. False when all are. When the runtime is
   // cancelled Error(cancelled) comes out; the sequences stay valid and can go on.
   bool step(std::span<Sequence* const> sequences);
+  // One forward over these turns, each of a sequence that is not finished. What goes wrong in one sequence alone ends it
+  // as Finish::failed; an Error of the forward comes out and leaves all as they were.
+  void step(std::span<const Turn> turns);
   // Steps until the sequence has an event; empty once it is finished.
   std::optional<TokenEvent> next(Sequence& sequence);
   // The events that steps have left, oldest first.
