@@ -1,6 +1,8 @@
 #include "checkpoint/checkpoint.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -43,6 +45,29 @@ Checkpoint open_folder(const std::string& path) {
   return c;
 }
 
+// What most of the module's parameters begin with ("model."), which a backbone saved alone leaves out.
+std::string common_prefix(Module& module) {
+  std::map<std::string, int> counts;
+  for_each_param(module, [&](const std::string& name, Param&) { ++counts[name.substr(0, name.find('.') + 1)]; });
+  const auto most = std::ranges::max_element(counts, {}, [](const auto& entry) { return entry.second; });
+  return most == counts.end() ? std::string() : most->first;
+}
+
+Bindings backbone_bindings(Bindings b, const std::string& prefix) {
+  std::vector<BindRule> bare;
+  for (const BindRule& rule : b.rules) {
+    if (rule.source.starts_with(prefix)) bare.push_back({rule.param, rule.source.substr(prefix.size()), rule.steps});
+  }
+  if (b.own_names) bare.push_back({prefix + "*", "*", {}});
+  b.rules.insert(b.rules.end(), bare.begin(), bare.end());
+  for (std::size_t i = 0, n = b.leftovers.size(); i < n; ++i) {
+    if (b.leftovers[i].starts_with(prefix)) b.leftovers.push_back(b.leftovers[i].substr(prefix.size()));
+  }
+  return b;
+}
+
+constexpr std::string_view head_weight = "lm_head.weight";
+
 }  // namespace
 
 Checkpoint open_checkpoint(const std::string& path) {
@@ -63,17 +88,30 @@ std::unique_ptr<Module> load_module(const Checkpoint& c, Runtime& rt) {
     fail(c.path, c.is_gguf() ? ": this GGUF file holds a vocabulary only, no weights" : ": there is no model.safetensors or model.safetensors.index.json in this folder");
   }
   std::unique_ptr<Module> module = def.build(c.meta, *c.weights);
-  bind(*module, def.bindings(c.meta), *c.weights, rt);
+  Bindings bindings = def.bindings(c.meta);
+  if (def.role == Role::language_model && is_backbone(c.meta)) {
+    bindings = backbone_bindings(std::move(bindings), common_prefix(*module));
+    for_each_param(*module, [](const std::string& name, Param& p) { p.optional = p.optional || name == head_weight; });
+  }
+  bind(*module, bindings, *c.weights, rt);
   return module;
 }
 
 std::unique_ptr<LanguageModel> load_language_model(const Checkpoint& c, Runtime& rt) {
   const ModelDef& def = model_of(c);
-  if (def.role != Role::language_model) fail(c.path, ": ", def.name, " is no language model");
+  if (def.role != Role::language_model) fail(c.path, ": ", def.name, " is an encoder, no language model: use `hidden` or `embed`");
   std::unique_ptr<Module> module = load_module(c, rt);
   std::unique_ptr<LanguageModel> model(static_cast<LanguageModel*>(module.release()));
+  for_each_param(*model, [&](const std::string& name, Param& p) { model->headless = model->headless || (name == head_weight && !p.value.defined()); });
   model->fingerprint = cat(def.name, " ", rt.compute() == ComputeMode::exact ? "f32" : "auto");
   return model;
+}
+
+std::unique_ptr<Encoder> load_encoder(const Checkpoint& c, Runtime& rt) {
+  const ModelDef& def = model_of(c);
+  if (def.role != Role::encoder) fail(c.path, ": ", def.name, " is no encoder");
+  std::unique_ptr<Module> module = load_module(c, rt);
+  return std::unique_ptr<Encoder>(static_cast<Encoder*>(module.release()));
 }
 
 }  // namespace tashika

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/model_def.h"
+#include "nn/encoder.h"
 #include "nn/language_model.h"
 #include "tensor/runtime.h"
 #include "tensor/weights.h"
@@ -40,5 +41,7 @@ const ModelDef& model_of(const Checkpoint& checkpoint);
 std::unique_ptr<Module> load_module(const Checkpoint& checkpoint, Runtime& rt);
 // The same for a checkpoint whose role is a language model.
 std::unique_ptr<LanguageModel> load_language_model(const Checkpoint& checkpoint, Runtime& rt);
+// The same for one whose role is an encoder.
+std::unique_ptr<Encoder> load_encoder(const Checkpoint& checkpoint, Runtime& rt);
 
 }  // namespace tashika

@@ -87,13 +87,17 @@ void read_ahead(const Checkpoint& c, Runtime& rt) {
 
 }  // namespace
 
-std::unique_ptr<Engine> open_engine(const std::string& model, const ComputeSettings& compute, Log& log) {
+std::unique_ptr<Engine> open_engine(const std::string& model, const ComputeSettings& compute, Log& log, Take take) {
   const auto start = std::chrono::steady_clock::now();
   auto engine = std::make_unique<Engine>();
   engine->rt = make_runtime(compute.runtime());
   engine->checkpoint = open_checkpoint(find_checkpoint(model));
   on_interrupt([](void* rt) { static_cast<Runtime*>(rt)->cancel(); }, engine->rt.get());
-  engine->model = load_language_model(engine->checkpoint, *engine->rt);
+  if (take == Take::encoders_too && model_of(engine->checkpoint).role == Role::encoder) {
+    engine->encoder = load_encoder(engine->checkpoint, *engine->rt);
+  } else {
+    engine->model = load_language_model(engine->checkpoint, *engine->rt);
+  }
   read_ahead(engine->checkpoint, *engine->rt);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   log.write(LogLevel::debug, cat("loaded ", engine->checkpoint.path, " in ", static_cast<int>(seconds.count() * 1000), " ms, device ",

@@ -34,10 +34,12 @@ struct Engine {
   Checkpoint checkpoint;
   std::unique_ptr<Runtime> rt;
   std::unique_ptr<LanguageModel> model;
+  std::unique_ptr<Encoder> encoder;  // instead, where the checkpoint is one and the verb takes them
   ~Engine();
 };
 void log_memory(Log& log);  // the peak so far, for --log debug
-std::unique_ptr<Engine> open_engine(const std::string& model, const ComputeSettings& compute, Log& log);
+enum class Take { language_models, encoders_too };
+std::unique_ptr<Engine> open_engine(const std::string& model, const ComputeSettings& compute, Log& log, Take take = Take::language_models);
 
 // --ids, once for each sequence.
 struct IdsSetting {

@@ -212,7 +212,13 @@ DecoderConfig read_gguf_decoder(const ConfigReader& config, const WeightSource& 
 bool is_hf(const Metadata& meta, std::string_view class_name, std::string_view model_type) {
   if (meta.format != Metadata::Format::hf) return false;
   const std::string arch = architecture(meta);
-  if (!arch.empty()) return arch == class_name;
+  if (!arch.empty()) {
+    if (arch == class_name) return true;
+    for (const std::string_view head : {"ForCausalLM", "LMHeadModel"}) {
+      if (class_name.ends_with(head)) return arch == std::string(class_name.substr(0, class_name.size() - head.size())) + "Model";
+    }
+    return false;
+  }
   const Json& type = meta.values["model_type"];
   return type.is_string() && type.as_string() == model_type;
 }

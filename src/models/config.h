@@ -53,7 +53,8 @@ DecoderConfig read_gguf_decoder(const ConfigReader& config, const WeightSource& 
 // Layers, checked against the number of tensors in the file before anything is sized by it.
 std::int64_t read_layers(const ConfigReader& config, std::string_view key, const WeightSource& weights);
 
-// The architecture name or model_type of a Hugging Face config matches.
+// The architecture name or, where the config has none, the model_type of a Hugging Face config matches. The name of a model with
+// a head (XForCausalLM) stands for its bare backbone (XModel), too.
 bool is_hf(const Metadata& meta, std::string_view class_name, std::string_view model_type);
 bool is_gguf(const Metadata& meta, std::string_view arch);
 

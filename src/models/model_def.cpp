@@ -56,6 +56,12 @@ std::string architecture(const Metadata& meta) {
   return "";
 }
 
+bool is_backbone(const Metadata& meta) {
+  if (meta.format != Metadata::Format::hf) return false;
+  const std::string arch = architecture(meta);
+  return arch.ends_with("Model") && !arch.ends_with("LMHeadModel");
+}
+
 const ModelDef& find_model(const Metadata& meta) {
   const ModelDef* found = nullptr;
   std::string claimed, known;

@@ -42,6 +42,10 @@ std::span<const ModelFile* const> model_files();  // generated from this folder'
 // records when several do.
 const ModelDef& find_model(const Metadata& meta);
 
+// The class that a Hugging Face config names is a bare backbone: it was saved without a head, and without the prefix that models
+// with one put before the backbone's names.
+bool is_backbone(const Metadata& meta);
+
 // The value of `architectures[0]` (HF) or `general.architecture` (GGUF); empty when absent.
 std::string architecture(const Metadata& meta);
 

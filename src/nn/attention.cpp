@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "ops/attention.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
 
@@ -31,7 +30,7 @@ void Attention::parts(Visitor& v) {
 }
 
 Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, Batch& batch, std::size_t layer, const Rope* rope,
-              const AttentionConfig& config) {
+              const AttentionConfig& config, const ops::DistanceBias& bias) {
   if (batch.has_states()) {
     const KvAttrs kv = batch.kv(layer);
     Tensor turned = q;
@@ -41,7 +40,7 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, Batch& batch, s
     } else {
       ops::kv_append(k, v, kv);
     }
-    return ops::cached_attention(turned, {kv, config.scale, config.softcap, config.window});
+    return ops::cached_attention(turned, {kv, config.scale, config.softcap, config.window, config.causal, bias.origin}, bias.table);
   }
   Tensor tq = q, tk = k;
   if (rope) {
@@ -49,13 +48,9 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, Batch& batch, s
     tq = ops::rope(q, turn.cos, turn.sin, rope->interleaved());
     tk = ops::rope(k, turn.cos, turn.sin, rope->interleaved());
   }
-  std::vector<Tensor> parts;
-  for (std::size_t i = 0; i < batch.slices().size(); ++i) {
-    const std::int64_t begin = batch.first_row(i), end = begin + static_cast<std::int64_t>(batch.slices()[i].tokens.size());
-    parts.push_back(ops::dense_attention(ops::slice(tq, 0, begin, end), ops::slice(tk, 0, begin, end), ops::slice(v, 0, begin, end),
-                                         {config.scale, config.softcap, true, config.window, {}}));
-  }
-  return parts.size() == 1 ? parts[0] : ops::concat(parts, 0);
+  std::vector<std::int64_t> lengths;
+  for (const Slice& slice : batch.slices()) lengths.push_back(static_cast<std::int64_t>(slice.tokens.size()));
+  return ops::ragged_attention(tq, tk, v, lengths, {config.scale, config.softcap, config.causal, config.window, {}}, bias);
 }
 
 std::unique_ptr<LayerState> new_cache(const AttentionConfig& config, std::shared_ptr<PagePool> pool, const StateOptions& options) {

@@ -4,6 +4,7 @@
 #include "nn/batch.h"
 #include "nn/linear.h"
 #include "nn/rope.h"
+#include "ops/attention.h"
 
 namespace tashika {
 
@@ -19,6 +20,7 @@ struct AttentionConfig {
   // Not 0: the query of position p is multiplied by 1 + query_slope · log(1 + ⌊p / query_period⌋).
   float query_slope = 0;
   double query_period = 1;
+  bool causal = true;  // encoders see what follows, too
 };
 
 struct Attention : Module {
@@ -38,7 +40,7 @@ struct Attention : Module {
 // Rotates (with a rope), caches and attends: q [rows, heads, k_dim], k and v [rows, kv_heads, …] to [rows, heads, v_dim]. Without states the rows of
 // each slice attend among themselves.
 Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, Batch& batch, std::size_t layer, const Rope* rope,
-              const AttentionConfig& config);
+              const AttentionConfig& config, const ops::DistanceBias& bias = {});
 // The cache of a layer with these heads.
 std::unique_ptr<LayerState> new_cache(const AttentionConfig& config, std::shared_ptr<PagePool> pool, const StateOptions& options);
 

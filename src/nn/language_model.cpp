@@ -62,6 +62,7 @@ Tensor LanguageModel::hidden(Runtime& rt, std::span<const Slice> slices) {
 }
 
 Tensor LanguageModel::forward(Runtime& rt, std::span<const Slice> slices) {
+  if (headless) fail("this checkpoint is a bare backbone without a head: it has hidden states, but no logits");
   check_tokens(slices);
   encode_anew(rt, slices);
   Batch batch(rt, slices);

@@ -23,6 +23,8 @@ class LanguageModel : public Module {
   const LanguageModelInfo& info() const { return info_; }
   // Identity for snapshots; set when the model is loaded.
   std::string fingerprint;
+  // Set when the model is loaded: the checkpoint is a backbone without a head. hidden() works, forward() is an error.
+  bool headless = false;
 
   // Logits f32 [wanted rows, vocab] of the batch, slice by slice. States are advanced. On an error the states' lengths are as
   // before. Error(input) for an id at or above the vocabulary.

@@ -66,6 +66,30 @@ TEST_F(Cli, HiddenStatesAreTheReferences) {
   EXPECT_EQ(run_program({"hidden", golden, "--ids", "1", "-o", path("h.npy"), "--pooled", path("p.npy")}).code, 1);
 }
 
+TEST_F(Cli, EncodersGiveHiddenStatesAndPooledOutput) {
+  const std::string encoder = TASHIKA_TEST_DATA "/golden/encoders/bert";
+  const Json c = parse_json(read_file(encoder + "/case.json", 1 << 20), "case");
+  std::vector<std::string> arguments{"hidden", encoder, "--pooled", path("pooled.npy"), "--compute", "f32"};
+  for (std::size_t i = 0; i < 3; ++i) {
+    const std::vector<std::string> more{"--ids", joined(c["sequences"].as_array()[i]["ids"]), "-o", path(cat("e", i, ".npy"))};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+  }
+  const Outcome r = run_program(arguments);
+  ASSERT_EQ(r.code, 0) << r.err;
+  for (const auto& [mine, theirs] : {std::pair{"e0", "hidden_0"}, {"e1", "hidden_1"}, {"e2", "hidden_2"}, {"pooled", "pooled"}}) {
+    const NpyArray x = read_npy(path(cat(mine, ".npy"))), y = read_npy(cat(encoder, "/", theirs, ".npy"));
+    ASSERT_EQ(x.shape, y.shape) << mine;
+    const std::vector<float> fx = x.floats(), fy = y.floats();
+    for (std::size_t i = 0; i < fx.size(); ++i) ASSERT_NEAR(fx[i], fy[i], 1e-4) << mine;
+  }
+  EXPECT_EQ(run_program({"hidden", encoder, "--ids", "1", "-o", path("e.npy"), "--pooled", path("a.npy"), "--pooled", path("b.npy")}).code, 2);
+  EXPECT_EQ(run_program({"hidden", TASHIKA_TEST_DATA "/golden/encoders/t5_gated", "--ids", "1", "-o", path("e.npy"), "--pooled", path("a.npy")}).code, 1);
+  EXPECT_EQ(run_program({"logits", encoder, "--ids", "1", "-o", path("e.npy")}).code, 1);
+  const Outcome shown = run_program({"show", encoder, "--json", "--no-digests"});
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  EXPECT_EQ(parse_json(shown.out, "show")["role"].as_string(), "encoder");
+}
+
 TEST_F(Cli, GenerateGivesIds) {
   const Json c = case_json();
   const Json& greedy = c["greedy"];

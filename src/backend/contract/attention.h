@@ -75,14 +75,18 @@ struct RopeAppendAttrs {
 inline constexpr OpId rope_append_op{"rope_append"};
 
 // softmax(scale · q k^T + mask) v in one pass, for every segment of a batch. A query at position p sees the keys
-// (p - window, p] (window 0: all of [0, p]) as the cache stores them. With softcap c > 0 scores become
-// c·tanh(score / c). Query head h reads key head h / (heads_q / heads_kv).
-// in: q f32 [t, heads_q, k_dim]; out: f32 [t, heads_q, v_dim].
+// (p - window, p] (window 0: all of [0, p]) as the cache stores them; without `causal` also those after it, (p - window,
+// p + window) or all of the segment's positions. With softcap c > 0 scores become c·tanh(score / c). Then the bias is added:
+// bias[h, bias_origin + j - p] to the score of query head h at p and the key at j. Query head h reads key head h / (heads_q / heads_kv).
+// in: q f32 [t, heads_q, k_dim], and optionally bias f32 [heads_q, width], which holds the distances of every query to every
+// position of the pages it sees: bias_origin >= largest p, width >= bias_origin + 64 · pages; out: f32 [t, heads_q, v_dim].
 struct AttentionAttrs {
   KvAttrs kv;
   float scale = 1.0f;
   float softcap = 0.0f;
   std::int64_t window = 0;
+  bool causal = true;
+  std::int64_t bias_origin = 0;
 };
 inline constexpr OpId attention_op{"attention"};
 

@@ -51,8 +51,12 @@ class Show final : public Command {
     out.set("architecture", arch);
     out.set("family", def.name);
     Runtime meta("meta", nullptr, {.backend = "meta", .compute = compute_.compute});
-    const std::unique_ptr<LanguageModel> model = load_language_model(c, meta);
-    out.set("parameters", count_parameters(*model));
+    std::unique_ptr<LanguageModel> model;
+    std::unique_ptr<Encoder> encoder;
+    if (def.role == Role::encoder) encoder = load_encoder(c, meta);
+    else model = load_language_model(c, meta);
+    out.set("role", encoder ? "encoder" : "language model");
+    out.set("parameters", encoder ? count_parameters(*encoder) : count_parameters(*model));
     out.set("bytes", weight_bytes(c));
     Json types;
     for (const TypeShare& share : type_shares(c)) {
@@ -63,12 +67,14 @@ class Show final : public Command {
       types.set(share.name, std::move(row));
     }
     out.set("dtypes", std::move(types));
-    const LanguageModelInfo& info = model->info();
+    const LanguageModelInfo info = encoder ? LanguageModelInfo{encoder->info().vocab, encoder->info().hidden, encoder->info().layers, encoder->info().context}
+                                           : model->info();
     out.set("layers", info.layers);
     out.set("hidden", info.hidden);
     out.set("vocab", info.vocab);
     out.set("context", info.context);
     out.set("state", def.state);
+    if (encoder) return;  // no cache: what it needs is its weights and the texts of one call
     if (info.context <= 0 && context_ == 0) return;
     PlanOptions plan_options;
     plan_options.runtime = compute_.runtime();
@@ -153,7 +159,8 @@ class Show final : public Command {
         types += cat(types.empty() ? "" : ", ", name, " ", human_bytes(row["bytes"].as_integer()), " (", row["tensors"].as_integer(), ")");
       }
       line("types", types);
-      line("context", cat(j["context"].as_integer() > 0 ? cat(j["context"].as_integer(), " positions") : std::string("no limit stated"), ", ", j["state"].as_string()));
+      line("context", cat(j["context"].as_integer() > 0 ? cat(j["context"].as_integer(), " positions") : std::string("no limit stated"), ", ",
+                          j["role"] == Json("encoder") ? std::string("an encoder") : j["state"].as_string()));
     }
     if (const Json& m = j["memory"]; m.is_object()) {
       const std::int64_t total = m["total"].as_integer();

@@ -119,12 +119,15 @@ struct State {
 
 // Scores of one page to weights in place; rescales the state when the maximum grows. Keys outside
 // [begin, end) get weight zero.
-void weigh(float* s, int64_t begin, int64_t end, float scale, float softcap, const State& state, int64_t o_step) {
+void weigh(float* s, int64_t begin, int64_t end, float scale, float softcap, const float* bias, const State& state, int64_t o_step) {
   F x[4];
   TASHIKA_UNROLL
   for (int c = 0; c < 4; ++c) x[c] = load(s + 16 * c) * splat(scale);
   if (softcap > 0) {
     for (int c = 0; c < 4; ++c) x[c] = tanh(x[c] / splat(softcap)) * splat(softcap);
+  }
+  if (bias != nullptr) {
+    for (int c = 0; c < 4; ++c) x[c] = x[c] + load(bias + 16 * c);
   }
   if (begin > 0 || end < 64) {
     const F never = splat(-__builtin_inff());
@@ -239,8 +242,12 @@ struct Page {
 struct Range {
   int64_t begin, end;
 };
-TASHIKA_INLINE Range visible(int64_t position, int64_t window, int64_t first_key) {
-  int64_t begin = window > 0 ? position - window + 1 - first_key : 0, end = position + 1 - first_key;
+TASHIKA_INLINE Range visible(const AttentionSplit& s, int64_t position, int64_t first_key) {
+  int64_t begin = s.window > 0 ? position - s.window + 1 - first_key : 0, end = position + 1 - first_key;
+  if (s.length > 0) {
+    end = s.length - first_key;
+    if (s.window > 0 && position + s.window - first_key < end) end = position + s.window - first_key;
+  }
   begin = begin < 0 ? 0 : begin;
   end = end > 64 ? 64 : end;
   return {begin, end};
@@ -257,14 +264,15 @@ void tile(const AttentionSplit& s, const Page& page, int64_t first, float* sums,
     const int64_t at = first + i;
     q[i] = {s.q[at], kind == KvKind::bf16_dots ? (const int32_t*)s.q_pairs[at] : nullptr};
     state[i] = {s.m + at, sums + at * 16, s.o + at * s.o_step};
-    range[i] = visible(s.position[at], s.window, page.first_key);
+    range[i] = visible(s, s.position[at], page.first_key);
     from = range[i].begin > from ? range[i].begin : from;
     to = range[i].end < to ? range[i].end : to;
   }
   scores<N, kind>(q, page.k, s.k_dim, weights, page.ahead_of_k);
   int32_t pairs[N * 32];
   for (int i = 0; i < N; ++i) {
-    weigh(weights + i * 64, range[i].begin, range[i].end, s.scale, s.softcap, state[i], s.o_step);
+    weigh(weights + i * 64, range[i].begin, range[i].end, s.scale, s.softcap, s.bias ? s.bias[first + i] + page.first_key : nullptr,
+          state[i], s.o_step);
 #if defined(__AVX512BF16__)
     if constexpr (kind == KvKind::bf16_dots) {
       for (int c = 0; c < 2; ++c) {
@@ -416,7 +424,7 @@ void split_of(const AttentionSplit& s) {
     // Positions ascend, so the queries that see a key of the page are neighbours.
     int64_t begin = 0, end = s.queries;
     const auto sees = [&](int64_t i) __attribute__((always_inline)) {
-      const Range r = visible(s.position[i], s.window, p * 64);
+      const Range r = visible(s, s.position[i], p * 64);
       return r.begin < r.end;
     };
     while (begin < end && !sees(begin)) ++begin;

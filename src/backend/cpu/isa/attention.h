@@ -35,6 +35,8 @@ struct AttentionSplit {
   const void* const* q_pairs;  // bf16_dots: the same rounded to bf16, an odd k_dim's last entry as f32 after them
   const int64_t* position;     // ascending
   int64_t window;
+  int64_t length;  // 0: causal; else queries also see the keys after them, to this position
+  const float* const* bias;  // of each query: what is added to the score of key j, at [j], for all keys of the pages; or null
   float scale, softcap;
   // Results: maximum, sum and unnormalised output of each query; -inf, 0, 0 where it saw no key.
   float* m;

@@ -39,6 +39,12 @@ struct Plan {
 std::int64_t first_position(const AttentionAttrs& a, std::int64_t position) {
   return a.window > 0 ? std::max<std::int64_t>(0, position - a.window + 1) : 0;
 }
+// The last key that a query of the segment sees.
+std::int64_t last_position(const AttentionAttrs& a, const KvSegment& s, std::int64_t position) {
+  if (a.causal) return position;
+  const std::int64_t last = s.position + s.rows - 1;
+  return a.window > 0 ? std::min(last, position + a.window - 1) : last;
+}
 
 // Calls add(block) for every block of a segment.
 template <typename Add>
@@ -49,7 +55,7 @@ void cut(const AttentionAttrs& a, const KvSegment& s, std::int64_t group, std::i
   for (std::int64_t b = blocks - 1; b >= 0; --b) {  // the longest first
     const std::int64_t row = b * rows, count = std::min(rows, s.rows - row);
     const std::int64_t begin = first_position(a, s.position + row) / split_positions;
-    const std::int64_t end = (s.position + row + count - 1) / split_positions + 1;
+    const std::int64_t end = last_position(a, s, s.position + row + count - 1) / split_positions + 1;
     for (std::int64_t h = 0; h < a.kv.layout.heads; ++h) {
       for (std::int64_t g = 0; g < group; g += heads) {
         add(Block{&s, h, row, count, h * group + g, std::min(heads, group - g), begin, end, -1});
@@ -67,18 +73,20 @@ struct Runner {
 
   const KvLayout& layout() const { return attrs.kv.layout; }
   const Tensor& q() const { return call.in[0]; }
+  bool has_bias() const { return call.in.size() > 1; }
 
   std::int64_t pairs_bytes() const { return kind == KvKind::bf16_dots ? (layout().k_dim / 2 * 4 + 63) / 64 * 64 : 0; }
   std::int64_t state_floats() const { return attention_max_queries * (2 + plan.o_step); }
   // Pointers and positions, rounded queries, two states, and what isa/ needs.
   std::int64_t scratch_bytes() const {
-    return attention_max_queries * (24 + pairs_bytes()) + 2 * state_floats() * 4 + attention_scratch_bytes(layout().v_dim) + 64;
+    return attention_max_queries * (32 + pairs_bytes()) + 2 * state_floats() * 4 + attention_scratch_bytes(layout().v_dim) + 64;
   }
 
   struct Thread {
     const float** q;
     const void** pairs;
     std::int64_t* position;
+    const float** bias;
     float* state[2];
     std::byte* scratch;
   };
@@ -93,12 +101,14 @@ struct Runner {
     t.q = reinterpret_cast<const float**>(next);
     t.pairs = reinterpret_cast<const void**>(next + most * 8);
     t.position = reinterpret_cast<std::int64_t*>(next + most * 16);
-    std::byte* rounded = next + most * 24;
+    t.bias = reinterpret_cast<const float**>(next + most * 24);
+    std::byte* rounded = next + most * 32;
     t.scratch = rounded + most * pairs_bytes();
     for (std::int64_t i = 0; i < b.queries(); ++i) {
       const std::int64_t row = b.row + i / b.heads, head = b.head + i % b.heads;
       t.q[i] = q().as<float>() + (b.segment->row + row) * q().strides()[0] + head * q().strides()[1];
       t.position[i] = b.segment->position + row;
+      if (has_bias()) t.bias[i] = call.in[1].as<float>() + head * call.in[1].size(1) + attrs.bias_origin - t.position[i];
       t.pairs[i] = rounded + i * pairs_bytes();
       if (kind == KvKind::bf16_dots) fns.to_pairs(t.q[i], rounded + i * pairs_bytes(), layout().k_dim);
     }
@@ -107,7 +117,7 @@ struct Runner {
 
   void run_split(const Block& b, const Thread& t, std::int64_t split, float* state) const {
     const KvPage page{layout(), elementwise_fns(isa_of(call))};
-    const std::int64_t last = b.segment->position + b.row + b.rows - 1;
+    const std::int64_t last = last_position(attrs, *b.segment, b.segment->position + b.row + b.rows - 1);
     AttentionSplit s;
     s.kind = kind;
     s.k_dim = layout().k_dim;
@@ -123,6 +133,8 @@ struct Runner {
     s.q_pairs = t.pairs;
     s.position = t.position;
     s.window = attrs.window;
+    s.length = attrs.causal ? 0 : b.segment->position + b.segment->rows;
+    s.bias = has_bias() ? t.bias : nullptr;
     s.scale = attrs.scale;
     s.softcap = attrs.softcap;
     s.m = state;
@@ -244,7 +256,7 @@ void run_attention(const Call& call) {
 bool accepts(const Call& call) {
   const Tensor& q = call.in[0];
   return pages_of(call.attr<AttentionAttrs>().kv.layout) && q.dtype() == f32 && q.rank() == 3 && (q.strides()[2] == 1 || q.size(2) == 1) &&
-         call.out[0].dtype() == f32;
+         call.out[0].dtype() == f32 && (call.in.size() == 1 || (call.in[1].dtype() == f32 && call.in[1].is_contiguous()));
 }
 
 constexpr Kernel kernels[] = {{&attention_op, accepts, run_attention, "attention"}};
