@@ -50,7 +50,11 @@ struct LatentAttention : Module {
   Param k_b, v_b;  // halves of kv_b_proj: keys [heads, kv_rank, nope] (transposed), values [heads, value, kv_rank]
   std::int64_t heads;
   LatentConfig config;
-  Tensor absorb_k, absorb_v;  // the same halves, whatever the file holds
+
+  struct Halves {
+    Tensor k, v;  // shaped as k_b and v_b
+  };
+  Halves up;  // whatever the file holds
 
   LatentAttention(const DecoderConfig& c, const LatentConfig& l)
       : q_proj(c.heads * l.query(), c.hidden),
@@ -85,17 +89,13 @@ struct LatentAttention : Module {
     v("o_proj", o_proj);
   }
 
-  void bound() override {
-    if (config.split) {
-      absorb_k = k_b;
-      absorb_v = v_b;
-      return;
-    }
-    const Tensor both = kv_b_proj.weight.value.view({heads, config.nope + config.value, config.kv_rank});
+  void bound() override { up = config.split ? Halves{k_b.value, v_b.value} : halves(kv_b_proj.weight.value.detach()); }
+
+  Halves halves(const Tensor& weight) const {  // [heads * (nope + value), any]
+    const Tensor both = weight.view({heads, config.nope + config.value, weight.size(1)});
     Tensor keys = both.slice(1, 0, config.nope);
     if (keys.dtype().is_block()) keys = ops::cast(keys, f32);
-    absorb_k = ops::contiguous(keys.transpose(1, 2));
-    absorb_v = both.slice(1, config.nope, config.nope + config.value);
+    return {ops::contiguous(keys.transpose(1, 2)), both.slice(1, config.nope, config.nope + config.value)};
   }
 
   Tensor operator()(const Tensor& x, const Tensor& residual, Batch& batch, std::size_t layer, const Rope& rope) const {
@@ -129,9 +129,27 @@ struct LatentAttention : Module {
   // are also its value.
   Tensor absorbed(const Tensor& q_nope, const Tensor& q_rope, const Tensor& latent, const Tensor& k_rope, Batch& batch,
                   std::size_t layer) const {
-    const Tensor q = joined(ops::grouped_linear(q_nope, absorb_k), q_rope);
-    const Tensor k = joined(ops::reshape(latent, {latent.size(0), 1, config.kv_rank}), k_rope);
-    return ops::grouped_linear(attend(q, k, {}, batch, layer, nullptr, attention()), absorb_v);
+    // Weights in training change between forwards.
+    const bool changing = !config.split && kv_b_proj.weight.value.requires_grad();
+    const Halves now = changing ? halves(kv_b_proj.weight.value.detach()) : up;
+    const std::int64_t rows = latent.size(0);
+    Tensor q = ops::grouped_linear(q_nope, now.k);
+    const Adapter* adapter = kv_b_proj.adapter.get();
+    const Halves low = adapter ? halves(adapter->b.detach()) : Halves{};
+    if (adapter) {
+      const Tensor narrow = ops::reshape(ops::grouped_linear(q_nope, low.k), {rows * heads, low.k.size(1)});
+      const Tensor wide = ops::linear(narrow, ops::contiguous(adapter->a.detach().transpose(0, 1)));
+      q = ops::add(q, ops::scale(ops::reshape(wide, q.shape()), adapter->scale));
+    }
+    const Tensor k = joined(ops::reshape(latent, {rows, 1, config.kv_rank}), k_rope);
+    const Tensor summed = attend(joined(q, q_rope), k, {}, batch, layer, nullptr, attention());
+    Tensor out = ops::grouped_linear(summed, now.v);
+    if (adapter) {
+      const Tensor narrow = ops::linear(ops::reshape(summed, {rows * heads, config.kv_rank}), adapter->a.detach());
+      const Tensor part = ops::grouped_linear(ops::reshape(narrow, {rows, heads, low.k.size(1)}), low.v);
+      out = ops::add(out, ops::scale(part, adapter->scale));
+    }
+    return out;
   }
 
   // Keys and values of every head for every row.
@@ -140,9 +158,10 @@ struct LatentAttention : Module {
     const std::int64_t rows = latent.size(0);
     Tensor k_nope, v;
     if (config.split) {
-      const Tensor each =
-          ops::contiguous(ops::reshape(latent, {rows, 1, config.kv_rank}).expand({rows, heads, config.kv_rank}));
-      k_nope = ops::grouped_linear(each, ops::contiguous(ops::cast(k_b, f32).transpose(1, 2)));
+      const std::vector<Tensor> copies(static_cast<std::size_t>(heads),
+                                       ops::reshape(latent, {rows, 1, config.kv_rank}));
+      const Tensor each = ops::concat(copies, 1);
+      k_nope = ops::grouped_linear(each, ops::contiguous(ops::transpose(ops::cast(k_b, f32), 1, 2)));
       v = ops::grouped_linear(each, v_b);
     } else {
       const Tensor kv = ops::reshape(kv_b_proj(latent), {rows, heads, config.nope + config.value});
