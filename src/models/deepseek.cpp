@@ -380,7 +380,7 @@ std::unique_ptr<Module> build_gguf(const Metadata& meta, const WeightSource& wei
     m.groups = reader.integer_or("expert_group_count", 1, 1, m.experts);
     m.groups_used = reader.integer_or("expert_group_used_count", m.groups, 1, m.groups);
     m.scale = static_cast<float>(reader.number_or("expert_weights_scale", 1.0));
-    m.normalise = reader.boolean_or("expert_weights_norm", false);
+    m.normalise = reader.boolean_or("expert_weights_norm", false) && (third || m.chosen > 1);
     check_mixture(reader, m, c, weights);
   }
   return latent_decoder(c, l, m);
@@ -412,7 +412,7 @@ std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights,
     m.first = reader.integer_or("first_k_dense_replace", third ? 3 : 0, 0, most);
     m.every = reader.integer_or("moe_layer_freq", 1, 1, most);
     m.scale = static_cast<float>(reader.number_or("routed_scaling_factor", third ? 2.5 : 1.0));
-    m.normalise = reader.boolean_or("norm_topk_prob", third);
+    m.normalise = reader.boolean_or("norm_topk_prob", third) && (third || m.chosen > 1);
     const std::string method = reader.string_or("topk_method", third ? "noaux_tc" : "greedy");
     if (method != (third ? "noaux_tc" : "greedy") && (third || method != "group_limited_greedy"))
       reader.bad("topk_method", "\"", method, "\" is not this architecture's");

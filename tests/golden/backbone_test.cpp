@@ -36,7 +36,8 @@ TEST_P(Backbone, GivesTheSameHiddenStatesAndNoLogits) {
   const auto rt = test::runtime("cpu");
   const Checkpoint whole = open_checkpoint(c.model);
   Json config = whole.meta.values;
-  std::string name = architecture(whole.meta);
+  if (const Json text = config["text_config"]; text.is_object()) config = text;  // of the parts, the one with the layers
+  std::string name = config["architectures"].as_array().at(0).as_string();
   for (const std::string head : {"ForCausalLM", "LMHeadModel"}) {
     if (name.ends_with(head)) name = name.substr(0, name.size() - head.size()) + "Model";
   }
