@@ -26,7 +26,7 @@ constexpr Philox philox(Philox counter, std::array<std::uint32_t, 2> key) {
 }
 
 // What a draw is for. The numbers are part of what makes a seed reproducible: never renumber.
-enum class Draw : std::uint32_t { token = 1, bench = 2 };
+enum class Draw : std::uint32_t { token = 1, bench = 2, weights = 3, shuffle = 4 };
 
 constexpr Philox draw(std::uint64_t seed, Draw purpose, std::uint32_t sequence, std::uint64_t position) {
   return philox({static_cast<std::uint32_t>(position), static_cast<std::uint32_t>(position >> 32), sequence,

@@ -38,9 +38,15 @@ struct Mixture final : FeedForward {
     v("gate.weight", gate.weight);
     v("experts", experts);
   }
-  Tensor operator()(const Tensor& x, const Tensor& residual) const override {
+  Tensor operator()(const Tensor& x, const Tensor& residual) const override { return mix(x, gate(x), residual); }
+  Tensor operator()(const Tensor& x, const Tensor& residual, Batch& batch) const override {
+    const Tensor scores = gate(x);
+    if (batch.router_scores) batch.router_scores->push_back(scores);
+    return mix(x, scores, residual);
+  }
+  Tensor mix(const Tensor& x, const Tensor& scores, const Tensor& residual) const {
     // Softmax over all, top k, renormalised: the same as softmax over the chosen scores.
-    const ops::TopK top = ops::top_k(gate(x), chosen);
+    const ops::TopK top = ops::top_k(scores, chosen);
     std::vector<ops::Expert> all;
     all.reserve(experts.size());
     for (const ExpertMlp& e : experts) all.push_back({e.w1.weight, e.w3.weight, e.w2.weight});

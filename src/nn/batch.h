@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -26,7 +27,7 @@ struct Slice {
   }
 };
 
-class Batch {
+class Batch : public std::enable_shared_from_this<Batch> {
  public:
   // Prepares the states; finish() advances them once the forward is through.
   Batch(Runtime& rt, std::span<const Slice> slices);
@@ -45,6 +46,11 @@ class Batch {
   // The pages of one layer for every slice. The layer's states must be PagedCache.
   KvAttrs kv(std::size_t layer);
   const Rope::Table& rope(const Rope& rope);
+
+  // Set by who wants them: each mixture adds its router's scores, [rows, experts], layer by layer.
+  std::vector<Tensor>* router_scores = nullptr;
+  // Training: blocks keep their inputs only. The batch is then owned by a shared_ptr.
+  bool recompute = false;
 
   // Indices of the rows whose logits are wanted, i32; undefined when all rows are.
   Tensor wanted_rows() const;

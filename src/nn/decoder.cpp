@@ -1,5 +1,6 @@
 #include "nn/decoder.h"
 
+#include "ops/autograd.h"
 #include "ops/elementwise.h"
 #include "ops/matmul.h"
 
@@ -28,10 +29,10 @@ void PreNormBlock::parts(Visitor& v) {
 Tensor PreNormBlock::operator()(const Tensor& x, Batch& batch, std::size_t layer, const Rope& rope) const {
   if (residual_multiplier == 1.0f) {
     const Tensor attended = self_attn(input_layernorm(x), x, batch, layer, rope);
-    return (*feed_forward)(post_attention_layernorm(attended), attended);
+    return (*feed_forward)(post_attention_layernorm(attended), attended, batch);
   }
   const Tensor attended = ops::add(x, ops::scale(self_attn(input_layernorm(x), {}, batch, layer, rope), residual_multiplier));
-  return ops::add(attended, ops::scale((*feed_forward)(post_attention_layernorm(attended), {}), residual_multiplier));
+  return ops::add(attended, ops::scale((*feed_forward)(post_attention_layernorm(attended), {}, batch), residual_multiplier));
 }
 
 std::unique_ptr<LayerState> PreNormBlock::new_state(std::shared_ptr<PagePool> pool, const StateOptions& options) const {
@@ -77,7 +78,11 @@ Tensor Decoder::trunk(Batch& batch) {
   if (config.embedding_multiplier != 1.0f) x = ops::scale(x, config.embedding_multiplier);
   for (std::size_t i = 0; i < layers.size(); ++i) {
     batch.runtime().throw_if_cancelled();
-    x = (*layers[i])(x, batch, i, rope);
+    if (batch.recompute) {
+      x = ops::recomputed(x, [this, i, shared = batch.shared_from_this()](const Tensor& in) { return (*layers[i])(in, *shared, i, rope); });
+    } else {
+      x = (*layers[i])(x, batch, i, rope);
+    }
   }
   return norm(x);
 }

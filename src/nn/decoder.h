@@ -48,12 +48,15 @@ struct DecoderBlock : Module {
 // f(normed x) + residual.
 struct FeedForward : Module {
   virtual Tensor operator()(const Tensor& x, const Tensor& residual) const = 0;
+  // The same for parts that have something to tell about the batch.
+  virtual Tensor operator()(const Tensor& x, const Tensor& residual, Batch& /*batch*/) const { return (*this)(x, residual); }
 };
 
 struct DenseFeedForward final : FeedForward {
   GatedMlp mlp;
   explicit DenseFeedForward(const DecoderConfig& c) : mlp(c.hidden, c.inner, c.act) {}
   void parts(Visitor& v) override { mlp.parts(v); }
+  using FeedForward::operator();
   Tensor operator()(const Tensor& x, const Tensor& residual) const override { return mlp(x, residual); }
 };
 

@@ -61,6 +61,19 @@ Tensor LanguageModel::hidden(Runtime& rt, std::span<const Slice> slices) {
   return out;
 }
 
+Tensor LanguageModel::hidden_for_training(Runtime& rt, std::span<const Slice> slices, const TrainingPass& pass) {
+  check_tokens(slices);
+  const auto batch = std::make_shared<Batch>(rt, slices);  // shared with what runs again in the backward pass
+  batch->router_scores = pass.router_scores;
+  batch->recompute = pass.recompute;
+  return trunk(*batch);
+}
+
+Tensor LanguageModel::logits(const Tensor& hidden) {
+  if (headless) fail("this checkpoint is a bare backbone without a head: it has hidden states, but no logits");
+  return head(hidden);
+}
+
 Tensor LanguageModel::forward(Runtime& rt, std::span<const Slice> slices) {
   if (headless) fail("this checkpoint is a bare backbone without a head: it has hidden states, but no logits");
   check_tokens(slices);

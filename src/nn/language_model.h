@@ -31,6 +31,15 @@ class LanguageModel : public Module {
   Tensor forward(Runtime& rt, std::span<const Slice> slices);
   // The rows before the head: transformers' last_hidden_state, f32 [rows, hidden].
   Tensor hidden(Runtime& rt, std::span<const Slice> slices);
+  // The same, under a tape. `slices` must live until the backward pass is over.
+  struct TrainingPass {
+    std::vector<Tensor>* router_scores = nullptr;  // mixtures add their routers' scores, [rows, experts], layer by layer
+    bool recompute = false;  // blocks keep their inputs only and run again for their gradients (Chen et al. 2016)
+  };
+  Tensor hidden_for_training(Runtime& rt, std::span<const Slice> slices, const TrainingPass& pass);
+
+  // The head over such rows: hidden [n, hidden] to logits f32 [n, vocab]. Training computes it in pieces.
+  Tensor logits(const Tensor& hidden);
 
   std::unique_ptr<SequenceState> new_state(Runtime& rt, const StateOptions& options = {}) const;
 

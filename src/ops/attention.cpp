@@ -10,6 +10,7 @@
 #include "ops/layout.h"
 #include "ops/matmul.h"
 #include "ops/norm.h"
+#include "ops/sequence_attention.h"
 
 namespace tashika::ops {
 namespace {
@@ -60,11 +61,17 @@ Tensor spread(const DistanceBias& bias, std::int64_t position, std::int64_t n, s
 Tensor rope(const Tensor& x, const Tensor& cos, const Tensor& sin, bool interleaved) {
   expect(x.rank() == 3 && cos.rank() == 2 && cos.shape() == sin.shape() && cos.size(0) == x.size(0) && 2 * cos.size(1) <= x.size(2),
          "rope", "x ", x.str(), ", cos ", cos.str());
-  if (!x.requires_grad() && x.dtype() == f32) {
+  if (x.dtype() == f32) {
     Tensor out = Tensor::empty(x.runtime(), x.shape(), f32);
-    const Tensor in[] = {x, cos, sin};
+    const Tensor in[] = {x.detach(), cos, sin};
     const RopeAttrs attrs{interleaved};
-    if (try_launch(rope_op, x.runtime(), in, {&out, 1}, &attrs)) return out;
+    if (try_launch(rope_op, x.runtime(), in, {&out, 1}, &attrs)) {
+      // A rotation's transpose is the rotation back.
+      record(out, "rope", {&x}, [&]() -> Backward {
+        return [cos, sin, interleaved](const Tensor& g) { return std::vector{rope(contiguous(g), cos, unary(Unary::neg, sin), interleaved)}; };
+      });
+      return out;
+    }
   }
   return rope_composed(x, cos, sin, interleaved);
 }
@@ -155,6 +162,15 @@ Tensor ragged_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::
                         const DenseAttention& options, const DistanceBias& bias) {
   Runtime& rt = q.runtime();
   if (q.requires_grad() || k.requires_grad() || v.requires_grad() || bias.table.requires_grad()) {
+    if (!bias.table.defined() && (options.causal || options.window == 0)) {
+      std::vector<SequenceSpan> sequences;
+      std::int64_t first = 0;
+      for (const std::int64_t n : lengths) {
+        sequences.push_back({first, n});
+        first += n;
+      }
+      return sequence_attention(q, k, v, {sequences, options.scale, options.softcap, options.causal, options.window});
+    }
     std::vector<Tensor> parts;
     std::int64_t row = 0;
     for (const std::int64_t n : lengths) {

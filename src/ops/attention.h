@@ -47,7 +47,7 @@ struct DistanceBias {
 };
 // Attention among the rows of every sequence of a batch, without padding and without a cache that outlives the call: sequence i
 // is the next lengths[i] rows of q [t, heads_q, k_dim], k [t, heads, k_dim] and v [t, heads, v_dim]. options.bias is unused.
-// Has gradients, computed by dense_attention.
+// Has gradients, computed by sequence_attention where there is no bias, else by dense_attention.
 Tensor ragged_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const std::int64_t> lengths,
                         const DenseAttention& options, const DistanceBias& bias = {});
 

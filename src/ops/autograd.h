@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <initializer_list>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -25,7 +26,13 @@ void record(Tensor& out, std::string_view op, std::initializer_list<const Tensor
   out.set_grad_node(std::move(node));
 }
 
-// Adds d(output)/d(leaf) · grad to the `grad` of every leaf under `output`. `grad` undefined: ones.
+// Adds Σ d(output)/d(leaf) · grad to the `grad` of every leaf under the outputs, in one walk. What was recorded is given
+// back as the walk passes: a second backward over it is an error.
+void backward(std::span<const Tensor> outputs, std::span<const Tensor> grads);
+// Of one output. `grad` undefined: ones.
 void backward(const Tensor& output, Tensor grad = {});
+
+// f(x) that keeps nothing but x: what f records is dropped, and f runs again when gradients are wanted.
+Tensor recomputed(const Tensor& x, const std::function<Tensor(const Tensor&)>& f);
 
 }  // namespace tashika::ops

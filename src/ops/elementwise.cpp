@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/contract/training.h"
 #include "ops/autograd.h"
 #include "ops/launch.h"
 #include "ops/layout.h"
@@ -207,6 +208,30 @@ Tensor cast(const Tensor& x, DType dtype) {
 
 Tensor contiguous(const Tensor& x) { return x.is_contiguous() ? x : cast(x, x.dtype()); }
 
+namespace {
+
+// With a backward in one pass, where the backend has one; else undefined.
+Tensor gated_recorded(Unary act, const Tensor& gate, const Tensor& up) {
+  Runtime& rt = gate.runtime();
+  const bool plain = gate.dtype() == f32 && up.dtype() == f32 && gate.is_contiguous() && up.is_contiguous();
+  if (!plain || act != Unary::silu || !has_kernel(gated_grad_op, rt)) return {};
+  Tensor out = Tensor::empty(rt, gate.shape(), f32);
+  const Tensor in[] = {gate.detach(), up.detach()};
+  const GatedAttrs attrs{act};
+  if (!try_launch(gated_op, rt, in, {&out, 1}, &attrs)) return {};
+  record(out, "gated", {&gate, &up}, [&]() -> Backward {
+    return [gate = in[0], up = in[1], attrs](const Tensor& g) {
+      std::vector<Tensor> grads{Tensor::empty(gate.runtime(), gate.shape(), f32), Tensor::empty(gate.runtime(), gate.shape(), f32)};
+      const Tensor of[] = {gate, up, contiguous(g)};
+      expect(try_launch(gated_grad_op, gate.runtime(), of, grads, &attrs), "gated", "no backward for ", gate.str());
+      return grads;
+    };
+  });
+  return out;
+}
+
+}  // namespace
+
 Tensor gated(Unary act, const Tensor& gate, const Tensor& up) {
   expect(gate.shape() == up.shape(), "gated", gate.str(), " and ", up.str(), " differ");
   if (!wants_grad({&gate, &up}) && gate.dtype() == f32 && up.dtype() == f32) {
@@ -215,6 +240,7 @@ Tensor gated(Unary act, const Tensor& gate, const Tensor& up) {
     const GatedAttrs attrs{act};
     if (try_launch(gated_op, gate.runtime(), in, {&out, 1}, &attrs)) return out;
   }
+  if (Tensor out = gated_recorded(act, gate, up); out.defined()) return out;
   return mul(unary(act, gate), up);
 }
 

@@ -20,6 +20,8 @@ bool try_launch(const OpId& op, Runtime& rt, std::span<const Tensor> in, std::sp
   return true;
 }
 
+bool has_kernel(const OpId& op, const Runtime& rt) { return !rt.is_meta() && rt.kernels().has(op); }
+
 void launch(const OpId& op, Runtime& rt, std::span<const Tensor> in, std::span<Tensor> out, const void* attrs) {
   if (try_launch(op, rt, in, out, attrs)) return;
   std::string shapes;

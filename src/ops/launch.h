@@ -19,6 +19,9 @@ bool try_launch(const OpId& op, Runtime& rt, std::span<const Tensor> in, std::sp
 void launch(const OpId& op, Runtime& rt, std::span<const Tensor> in, std::span<Tensor> out,
             const void* attrs = nullptr);
 
+// Whether the backend has records of its own for a fused op; what they accept is asked call by call. False on meta.
+bool has_kernel(const OpId& op, const Runtime& rt);
+
 // Throws Error(internal) "[op] message".
 template <typename... Args>
 void expect(bool ok, std::string_view op, const Args&... message) {

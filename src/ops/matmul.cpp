@@ -29,6 +29,25 @@ Tensor linear_composed(const Tensor& x, const Tensor& weight, const Tensor& bias
   return y;
 }
 
+Tensor as_rows(const Tensor& x) { return contiguous(x).view({x.size(-1) == 0 ? 0 : x.numel() / x.size(-1), x.size(-1)}); }
+
+// The gradients of y = x W^T + bias + addend, each a linear map of its own: dx = g W, dW = g^T x. Where the weight is bf16, so
+// are the factors, as in the forward; sums are f32.
+Backward linear_backward(const Tensor& x, const LinearArgs& map) {
+  const bool narrow = map.weight.dtype() == bf16 && x.runtime().compute() == ComputeMode::fast;
+  const DType factor = narrow ? DType(bf16) : DType(f32);
+  const bool gx = x.requires_grad(), gw = map.weight.requires_grad();
+  return [x = gw ? x.detach() : Tensor(), shape = x.shape(), weight = map.weight.detach(), factor, gx, gw, gb = map.bias.requires_grad(),
+          ga = map.addend.requires_grad()](const Tensor& grad) {
+    const Tensor g = as_rows(grad);
+    Tensor dx, dw, db;
+    if (gx) dx = linear(g, cast(cast(weight, factor).transpose(0, 1), factor)).view(shape);
+    if (gw) dw = linear(contiguous(g.transpose(0, 1)), cast(as_rows(x).transpose(0, 1), factor));
+    if (gb) db = sum(g, 0);
+    return std::vector{dx, dw, db, ga ? grad : Tensor()};
+  };
+}
+
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
@@ -64,33 +83,32 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const T
 }
 
 std::vector<Tensor> linears(const Tensor& x, std::span<const LinearArgs> maps) {
-  bool recorded = x.requires_grad() || x.dtype() != f32;
   for (const LinearArgs& map : maps) {
     expect(map.weight.rank() == 2 && map.weight.size(1) == x.size(-1), "linear", "x ", x.str(), ", weight ", map.weight.str(),
            ": x's last dimension must be the weight's second");
     expect(!map.bias.defined() || (map.bias.rank() == 1 && map.bias.size(0) == map.weight.size(0)), "linear", "bias ",
            map.bias.str(), " beside weight ", map.weight.str());
-    recorded = recorded || wants_grad({&map.weight, &map.bias, &map.addend});
   }
   std::vector<Tensor> out;
   out.reserve(maps.size());
-  if (!recorded) {
+  if (x.dtype() == f32) {
     Runtime& rt = x.runtime();
     const std::int64_t m = x.size(-1) == 0 ? 0 : x.numel() / x.size(-1);
     const bool rows = x.rank() == 2 && x.strides()[1] == 1;
-    std::vector<Tensor> in{rows ? x : contiguous(x).view({m, x.size(-1)})};
+    std::vector<Tensor> in{rows ? x.detach() : contiguous(x.detach()).view({m, x.size(-1)})};
     for (const LinearArgs& map : maps) {
       const std::int64_t n = map.weight.size(0);
       in.push_back(map.weight);
       in.push_back(map.bias);
-      in.push_back(map.addend.defined() ? contiguous(map.addend).view({m, n}) : Tensor{});
+      in.push_back(map.addend.defined() ? contiguous(map.addend.detach()).view({m, n}) : Tensor{});
       out.push_back(Tensor::empty(rt, {m, n}, f32));
     }
     if (try_launch(linear_op, rt, in, out)) {
-      for (Tensor& y : out) {
+      for (std::size_t i = 0; i < out.size(); ++i) {
         Shape shape = x.shape();
-        shape[-1] = y.size(1);
-        y = y.view(shape);
+        shape[-1] = out[i].size(1);
+        out[i] = out[i].view(shape);
+        record(out[i], "linear", {&x, &maps[i].weight, &maps[i].bias, &maps[i].addend}, [&] { return linear_backward(x, maps[i]); });
       }
       return out;
     }

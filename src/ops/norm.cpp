@@ -2,6 +2,7 @@
 
 #include "backend/contract/elementwise.h"
 #include "backend/contract/norm.h"
+#include "backend/contract/training.h"
 #include "ops/autograd.h"
 #include "ops/elementwise.h"
 #include "ops/launch.h"
@@ -24,6 +25,26 @@ void check_weight(std::string_view op, const Tensor& w, std::int64_t n, const Te
   expect(!w.defined() || (w.rank() == 1 && w.size(0) == n), op, "weight ", w.str(), " has not ", n, " elements for x ", x.str());
 }
 
+// With a backward in one pass, where the backend has one; else undefined.
+Tensor rms_norm_recorded(const Tensor& x, const Tensor& weight, float eps) {
+  Runtime& rt = x.runtime();
+  if (x.dtype() != f32 || !x.is_contiguous() || (weight.defined() && weight.dtype() != f32) || !has_kernel(rms_norm_grad_op, rt)) return {};
+  Tensor out = Tensor::empty(rt, x.shape(), f32);
+  const Tensor in[] = {x.detach(), weight.defined() ? weight.detach() : Tensor()};
+  const NormAttrs attrs{eps};
+  if (!try_launch(rms_norm_op, rt, in, {&out, 1}, &attrs)) return {};
+  record(out, "rms_norm", {&x, &weight}, [&]() -> Backward {
+    return [x = in[0], weight = in[1], eps](const Tensor& g) {
+      std::vector<Tensor> grads{Tensor::empty(x.runtime(), x.shape(), f32), weight.defined() ? Tensor::empty(x.runtime(), weight.shape(), f32) : Tensor()};
+      const Tensor of[] = {x, weight, contiguous(g)};
+      const NormGradAttrs grad_attrs{eps};
+      expect(try_launch(rms_norm_grad_op, x.runtime(), of, grads, &grad_attrs), "rms_norm", "no backward for ", x.str());
+      return grads;
+    };
+  });
+  return out;
+}
+
 }  // namespace
 
 Tensor rms_norm(const Tensor& x, const Tensor& weight, float eps) {
@@ -34,6 +55,7 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, float eps) {
     const NormAttrs attrs{eps};
     if (try_launch(rms_norm_op, x.runtime(), in, {&out, 1}, &attrs)) return out;
   }
+  if (Tensor out = rms_norm_recorded(x, weight, eps); out.defined()) return out;
   const Tensor scale_by = unary(Unary::rsqrt, affine(mean(mul(x, x), -1, true), 1.0f, eps));
   const Tensor y = mul(x, scale_by);
   return weight.defined() ? mul(y, wide(weight, x)) : y;
@@ -80,6 +102,19 @@ Tensor softmax(const Tensor& x) {
     Tensor out = Tensor::empty(x.runtime(), x.shape(), f32);
     if (try_launch(softmax_op, x.runtime(), {&x, 1}, {&out, 1})) return out;
   }
+  if (x.dtype() == f32 && has_kernel(softmax_op, x.runtime())) {
+    Tensor out = Tensor::empty(x.runtime(), x.shape(), f32);
+    const Tensor in = x.detach();
+    if (try_launch(softmax_op, x.runtime(), {&in, 1}, {&out, 1})) {
+      record(out, "softmax", {&x}, [&]() -> Backward {
+        return [y = out.detach()](const Tensor& g) {
+          const Tensor gy = mul(g, y);
+          return std::vector{sub(gy, mul(y, sum(gy, -1, true)))};
+        };
+      });
+      return out;
+    }
+  }
   const Tensor e = exp(sub(x, max(x, -1, true)));
   return div(e, sum(e, -1, true));
 }
@@ -96,6 +131,19 @@ TopK top_k(const Tensor& x, std::int64_t k) {
   Tensor out[] = {Tensor::empty(x.runtime(), shape, f32), Tensor::empty(x.runtime(), shape, i32)};
   const TopKAttrs attrs{k};
   launch(top_k_op, x.runtime(), {&x, 1}, out, &attrs);
+  record(out[0], "top_k", {&x}, [&]() -> Backward {
+    return [shape = x.shape(), k, ids = out[1]](const Tensor& g) {
+      // Each chosen element is a row of a table of one column.
+      std::vector<std::int32_t> rows;
+      const std::vector<std::int64_t> chosen = ids.to_host_int();
+      for (std::size_t i = 0; i < chosen.size(); ++i) {
+        rows.push_back(static_cast<std::int32_t>(static_cast<std::int64_t>(i) / k * shape[-1] + chosen[i]));
+      }
+      const Shape column{static_cast<std::int64_t>(rows.size()), 1};
+      const Tensor index = Tensor::from_host(g.runtime(), {column[0]}, rows);
+      return std::vector{scatter_add(contiguous(g).view(column), index, shape.numel()).view(shape)};
+    };
+  });
   return {out[0], out[1]};
 }
 

@@ -19,6 +19,7 @@ struct TopK {
   Tensor values;  // f32 [..., k], largest first
   Tensor ids;     // i32 [..., k]; of equal values the lowest index first
 };
-TopK top_k(const Tensor& x, std::int64_t k);  // no gradient through the choice; gather the values instead
+// The gradient of the values goes to the chosen elements; the choice itself has none.
+TopK top_k(const Tensor& x, std::int64_t k);
 
 }  // namespace tashika::ops

@@ -18,8 +18,15 @@ struct GradNode {
   std::vector<std::shared_ptr<GradNode>> inputs;  // null where the input wants none
   // The gradients of the inputs, in order, from that of the output; entries of null inputs are ignored.
   std::function<std::vector<Tensor>(const Tensor& grad)> backward;  // empty: a leaf
-  Tensor grad;  // accumulated at leaves
+  Tensor grad;             // accumulated at leaves
+  bool owns_grad = false;  // nothing else shares grad's memory, so more may be added in place
 };
+
+// A leaf's gradient begins anew.
+inline void clear_grad(const Tensor& leaf) {
+  leaf.grad_node()->grad = Tensor();
+  leaf.grad_node()->owns_grad = false;
+}
 
 // Marks a leaf.
 inline void require_grad(Tensor& t) {
