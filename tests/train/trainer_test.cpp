@@ -27,12 +27,16 @@ std::string fresh_folder(const std::string& name) {
   return out;
 }
 
+// `train`: more keys of that part, as YAML.
 Json recipe_values(const std::string& model, const std::string& out, const std::string& train) {
-  return parse_yaml(cat("model: {init: ", join_path(data_folder, model + "/model"), "}\n",
-                        "data: {train: ", join_path(data_folder, model + "/rows.jsonl"), ", seq_len: 64}\n",
-                        "train: {steps: 4, lr: 3e-3, batch_size: 2, grad_accum: 2, shuffle: true, weight_decay: 0.1", train, "}\n",
-                        "output: {dir: ", out, "}\n"),
-                    "recipe");
+  Json values = parse_yaml(cat("model: {init: ", join_path(data_folder, model + "/model"), "}\n",
+                               "data: {train: ", join_path(data_folder, model + "/rows.jsonl"), ", seq_len: 64}\n",
+                               "train: {steps: 4, lr: 3e-3, batch_size: 2, grad_accum: 2, shuffle: true, weight_decay: 0.1}\n",
+                               "output: {dir: ", out, "}\n"),
+                           "recipe");
+  const Json more = parse_yaml("{" + train + "}", "recipe");
+  for (const auto& [key, value] : more.as_object().entries()) values.as_object()["train"].set(key, value);
+  return values;
 }
 
 std::unique_ptr<Runtime> exact_runtime(int threads = 2) { return test::runtime("cpu", threads, ComputeMode::exact); }
@@ -48,7 +52,7 @@ TEST(Accumulation, NoSplitChangesLossOrGradients) {
     for (const char* more : {"", ", recompute: true"}) {
       if (std::string(model) == "mixtral_router_loss" && *more) continue;
       const auto rt = exact_runtime();
-      Json values = recipe_values(model, fresh_folder("accumulation"), cat(", batch_size: 5, grad_accum: 2", more).c_str() + 0);
+      Json values = recipe_values(model, fresh_folder("accumulation"), cat("batch_size: 5, grad_accum: 2", more));
       Trainer trainer(read_recipe(values, "recipe"), *rt, [](std::string_view) {});
       const AccumulationReport report = verify_accumulation(trainer);
       EXPECT_EQ(report.splits.size(), 4u);
@@ -64,7 +68,7 @@ TEST(Accumulation, NoSplitChangesLossOrGradients) {
 // The control: averaging the means of the micro-batches gives another loss on ragged rows.
 TEST(Accumulation, AMeanOfMeansDiffers) {
   const auto rt = exact_runtime();
-  Trainer trainer(read_recipe(recipe_values("llama", fresh_folder("naive"), ", batch_size: 1, grad_accum: 8"), "recipe"), *rt, [](std::string_view) {});
+  Trainer trainer(read_recipe(recipe_values("llama", fresh_folder("naive"), "batch_size: 1, grad_accum: 8"), "recipe"), *rt, [](std::string_view) {});
   const std::vector<MicroBatch> batches = trainer.next_batches();
   const double right = trainer.gradients(batches).loss;
   double naive = 0, counted = 0;
@@ -78,7 +82,7 @@ TEST(Accumulation, AMeanOfMeansDiffers) {
 
 TEST(Accumulation, PackingShowsNoRowAnother) {
   const auto rt = exact_runtime();
-  Json values = recipe_values("llama", fresh_folder("packing"), ", batch_size: 1, grad_accum: 1, shuffle: false");
+  Json values = recipe_values("llama", fresh_folder("packing"), "batch_size: 1, grad_accum: 1, shuffle: false");
   values.as_object()["data"].set("packing", true);
   Trainer packed(read_recipe(values, "recipe"), *rt, [](std::string_view) {});
   const std::vector<MicroBatch> pack = packed.next_batches();
@@ -110,11 +114,11 @@ TEST(Resume, GoesOnBitForBitAndPassesOverWhatIsTorn) {
     std::vector<std::vector<float>> expected;
     {
       const auto rt = exact_runtime();
-      Trainer trainer(read_recipe(recipe_values("llama", whole_out, cat(more, ", steps: 7").c_str() + 0), "recipe"), *rt, [](std::string_view) {});
+      Trainer trainer(read_recipe(recipe_values("llama", whole_out, cat("steps: 7", more)), "recipe"), *rt, [](std::string_view) {});
       trainer.run([&](const StepRecord& r) { whole_steps.push_back(r); });
       expected = masters(trainer);
     }
-    Json values = recipe_values("llama", out, cat(more, ", steps: 7").c_str() + 0);
+    Json values = recipe_values("llama", out, cat("steps: 7", more));
     values.as_object()["output"].set("save_every", 2);
     values.as_object()["output"].set("keep", 3);
     {
@@ -173,7 +177,7 @@ double distance(const std::vector<float>& a, const std::vector<float>& b) {
 TEST(Adapters, TrainSaveLoadAndMerge) {
   for (const char* quantize : {"", "q8_0"}) {
     const std::string out = fresh_folder("lora");
-    Json values = recipe_values("llama", out, ", lr: 2e-2, steps: 6, shuffle: false, batch_size: 5");
+    Json values = recipe_values("llama", out, "lr: 2e-2, steps: 6, shuffle: false, batch_size: 5");
     Json lora;
     lora.set("rank", 3);
     lora.set("alpha", 6);
@@ -214,7 +218,7 @@ TEST(Training, Bf16FollowsF32) {
   std::vector<double> losses[2];
   for (int i = 0; i < 2; ++i) {
     const auto rt = test::runtime("cpu", 2, i == 0 ? ComputeMode::exact : ComputeMode::fast);
-    Trainer trainer(read_recipe(recipe_values("llama", fresh_folder("bf16"), i == 0 ? "" : ", dtype: bf16"), "recipe"), *rt, [](std::string_view) {});
+    Trainer trainer(read_recipe(recipe_values("llama", fresh_folder("bf16"), i == 0 ? "" : "dtype: bf16"), "recipe"), *rt, [](std::string_view) {});
     trainer.run([&](const StepRecord& r) { losses[i].push_back(r.loss); });
     // Masters stay f32, and so is what is written.
     EXPECT_EQ(Safetensors::open(join_path(testing::TempDir(), "trainer_bf16/model.safetensors"))->list()[0].dtype, DType(f32));
@@ -226,7 +230,7 @@ TEST(Training, Bf16FollowsF32) {
 TEST(Training, ANaNStopsOrSkips) {
   for (const bool skip : {false, true}) {
     const auto rt = exact_runtime();
-    Trainer trainer(read_recipe(recipe_values("llama", fresh_folder("nan"), skip ? ", on_nan: skip" : ""), "recipe"), *rt, [](std::string_view) {});
+    Trainer trainer(read_recipe(recipe_values("llama", fresh_folder("nan"), skip ? "on_nan: skip" : ""), "recipe"), *rt, [](std::string_view) {});
     Trained& broken = trainer.trained()[3];
     std::vector<float> values(static_cast<std::size_t>(broken.master.numel()), NAN);
     Tensor nan = Tensor::from_host(*rt, broken.master.shape(), values);
