@@ -86,6 +86,7 @@ struct ClipText final : Encoder {
     if (sizes.projection > 0) v("text_projection", text_projection);
   }
   bool has_pooled() const override { return true; }
+  bool pools_texts() const override { return true; }
 
  protected:
   Tensor trunk(Batch& batch) override {

@@ -26,6 +26,8 @@ class Encoder : public Module {
 
   const EncoderInfo& info() const { return info_; }
   virtual bool has_pooled() const { return false; }
+  // Whether that output is what stands for a text, where nothing beside the checkpoint says otherwise.
+  virtual bool pools_texts() const { return false; }
 
   // Encodes the sequences as one batch, without padding; each result is that of its sequence alone. With `pooled` also the
   // pooled output; Error when the model has none. Error for an empty sequence, one longer than the context, or an id at or

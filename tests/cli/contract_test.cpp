@@ -234,10 +234,32 @@ TEST_F(Cli, BenchMeasures) {
   EXPECT_EQ(run_program({"bench", golden, "-p", "100000"}).code, 1);  // more than its context
 }
 
-TEST_F(Cli, EmbedSaysWhatItIsFor) {
-  const Outcome r = run_program({"embed", golden, "text"});
-  EXPECT_EQ(r.code, 1);
-  EXPECT_NE(r.err.find("no encoder"), std::string::npos);
+TEST_F(Cli, EmbedGivesVectors) {
+  const std::string folder = TASHIKA_TEST_DATA "/golden/embeddings/bert_mean";
+  const std::vector<float> want = read_npy(folder + "/embeddings.npy").floats();
+  const Json c = parse_json(read_file(folder + "/case.json", 1 << 20), "case");
+  const std::string first = c["texts"].as_array()[0].as_string(), second = c["texts"].as_array()[1].as_string();
+  const Outcome r = run_program({"embed", folder, first, second, "--json", "--compute", "f32"});
+  ASSERT_EQ(r.code, 0) << r.err;
+  const Json out = parse_json(r.out, "embed");
+  ASSERT_EQ(out["embeddings"].as_array().size(), 2u);
+  std::size_t at = 0;
+  for (const Json& row : out["embeddings"].as_array()) {
+    ASSERT_EQ(row.as_array().size(), 40u);
+    for (const Json& x : row.as_array()) ASSERT_NEAR(x.as_double(), static_cast<double>(want[at++]), 1e-5);
+  }
+  const Outcome lines = run_program({"embed", folder, "-o", path("v.npy"), "--compute", "f32"}, first + "\n" + second + "\n");
+  ASSERT_EQ(lines.code, 0) << lines.err;
+  EXPECT_EQ(lines.out, "");
+  EXPECT_EQ(read_npy(path("v.npy")).shape, (Shape{2, 40}));
+  const Outcome plain = run_program({"embed", folder, first});
+  EXPECT_EQ(std::count(plain.out.begin(), plain.out.end(), '\n'), 1);
+  EXPECT_EQ(std::count(plain.out.begin(), plain.out.end(), ' '), 39);
+  EXPECT_EQ(run_program({"embed", folder, first, "--pooling", "median"}).code, 2);
+  EXPECT_EQ(run_program({"embed", folder, first, "--prompt-name", "query"}).code, 1);
+  const Outcome none = run_program({"embed", golden, "text"});  // a folder without a tokenizer
+  EXPECT_EQ(none.code, 1);
+  EXPECT_NE(none.err.find("tokenizer"), std::string::npos);
 }
 
 TEST_F(Cli, WrongUseIsTwo) {
