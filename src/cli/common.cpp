@@ -91,6 +91,7 @@ std::unique_ptr<Engine> open_engine(const std::string& model, const ComputeSetti
   const auto start = std::chrono::steady_clock::now();
   auto engine = std::make_unique<Engine>();
   engine->rt = make_runtime(compute.runtime());
+  engine->rt->log = &log;
   engine->checkpoint = open_checkpoint(find_checkpoint(model));
   on_interrupt([](void* rt) { static_cast<Runtime*>(rt)->cancel(); }, engine->rt.get());
   if (take == Take::encoders_too && model_of(engine->checkpoint).role == Role::encoder) {

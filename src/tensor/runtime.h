@@ -18,6 +18,7 @@
 
 namespace tashika {
 
+class Log;
 class ThreadPool;
 class KernelTable;  // backend/backend.h
 class Profiler;     // backend/profile.h
@@ -66,6 +67,7 @@ class Runtime {
   void throw_if_cancelled() const;
 
   Profiler* profiler = nullptr;  // not owned; null: off
+  Log* log = nullptr;            // not owned; null: silent. Told, at debug, which fused ops had to be composed
 
  private:
   friend class StorageRef;

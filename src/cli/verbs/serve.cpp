@@ -59,6 +59,7 @@ class Serve final : public Command {
       entries.push_back({std::move(id), path});
     }
     const std::unique_ptr<Runtime> rt = make_runtime(compute_.runtime());
+    rt->log = &context.log;
     serve::Server server(serve_, std::move(entries), *rt, context.log);
     const int port = server.listen();
     write_stderr(cat("listening on http://", serve_.host.find(':') == std::string::npos ? serve_.host : cat("[", serve_.host, "]"), ":", port, "\n"));
