@@ -32,8 +32,8 @@ TEST(Composed, IsToldOnceForAKindOfCall) {
     const auto rt = test::runtime(backend);
     Log log(LogLevel::error, path.string(), LogLevel::debug);
     rt->log = &log;
-    const Tensor weight = Tensor::full(*rt, {4}, f32, 2.0);
-    for (const std::int64_t rows : {1, 3, 1}) ops::rms_norm(Tensor::full(*rt, {rows, 4}, f32, 1.0), weight, 1e-6f);
+    const Tensor weight = Tensor::full(*rt, {4}, 2.0f);
+    for (const std::int64_t rows : {1, 3, 1}) ops::rms_norm(Tensor::full(*rt, {rows, 4}, 1.0f), weight, 1e-6f);
   }
   const std::string text = text_of(path);
   EXPECT_EQ(count(text, "no kernel of backend ref takes rms_norm of f32, f32: computed from simpler ops"), 1u) << text;
