@@ -1,7 +1,7 @@
 # The layout's own checks, as tests with the label `house`: they read the tree, and need bash, awk and nm.
 foreach(check layers names ops sizes types)
-  add_test(NAME ${check} COMMAND bash ${CMAKE_SOURCE_DIR}/tools/checks/${check}.sh ${CMAKE_SOURCE_DIR})
-  set_tests_properties(${check} PROPERTIES LABELS house)
+  add_test(NAME house_${check} COMMAND bash ${CMAKE_SOURCE_DIR}/tools/checks/${check}.sh ${CMAKE_SOURCE_DIR})
+  set_tests_properties(house_${check} PROPERTIES LABELS house)
 endforeach()
 
 # No symbol of an instruction set's objects outside its namespace: the linker could keep its copy for everyone.
