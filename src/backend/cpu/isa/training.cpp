@@ -98,14 +98,78 @@ void silu_gated_grad(const float* gate, const float* up, const float* g, float* 
   }
 }
 
+// Rows become columns.
+TASHIKA_INLINE void turn16(F r[16]) {
+#if defined(__AVX512F__)
+  __m512 a[16], b[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < 16; i += 2) {
+    a[i] = _mm512_unpacklo_ps(r[i].v, r[i + 1].v);
+    a[i + 1] = _mm512_unpackhi_ps(r[i].v, r[i + 1].v);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {
+    const auto pair = [](__m512 x, __m512 y, bool high) __attribute__((always_inline)) {
+      const __m512d p = _mm512_castps_pd(x), q = _mm512_castps_pd(y);
+      return _mm512_castpd_ps(high ? _mm512_unpackhi_pd(p, q) : _mm512_unpacklo_pd(p, q));
+    };
+    b[i] = pair(a[i], a[i + 2], false);
+    b[i + 1] = pair(a[i], a[i + 2], true);
+    b[i + 2] = pair(a[i + 1], a[i + 3], false);
+    b[i + 3] = pair(a[i + 1], a[i + 3], true);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    a[i] = _mm512_shuffle_f32x4(b[i], b[i + 4], 0x88);
+    a[i + 4] = _mm512_shuffle_f32x4(b[i], b[i + 4], 0xdd);
+    a[i + 8] = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0x88);
+    a[i + 12] = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0xdd);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    r[i].v = _mm512_shuffle_f32x4(a[i], a[i + 8], 0x88);
+    r[i + 4].v = _mm512_shuffle_f32x4(a[i + 4], a[i + 12], 0x88);
+    r[i + 8].v = _mm512_shuffle_f32x4(a[i], a[i + 8], 0xdd);
+    r[i + 12].v = _mm512_shuffle_f32x4(a[i + 4], a[i + 12], 0xdd);
+  }
+#else
+  float in[16][16], out[16][16];
+  for (int i = 0; i < 16; ++i) store(in[i], r[i]);
+  for (int i = 0; i < 16; ++i) {
+    for (int j = 0; j < 16; ++j) out[i][j] = in[j][i];
+  }
+  for (int i = 0; i < 16; ++i) r[i] = load(out[i]);
+#endif
+}
+
+TASHIKA_INLINE F fetch(const float* x, int64_t n) { return n >= 16 ? load(x) : load_n(x, n); }
+TASHIKA_INLINE F fetch(const uint16_t* x, int64_t n) { return load_bf16_n(x, n); }
+TASHIKA_INLINE void put(float* x, F v, int64_t n) { write(x, v, n); }
+TASHIKA_INLINE void put(uint16_t* x, F v, int64_t n) {
+  if (n >= 16) store_bf16(x, v);
+  else store_bf16_n(x, v, n);
+}
+
+template <typename From, typename To>
+TASHIKA_INLINE void turn(const From* x, int64_t step, int64_t rows, int64_t n, To* out, int64_t out_step) {
+  for (int64_t r = 0; r < rows; r += 16) {
+    for (int64_t c = 0; c < n; c += 16) {
+      F block[16];
+      for (int64_t i = 0; i < 16; ++i) block[i] = r + i < rows ? fetch(x + (r + i) * step + c, n - c) : zero();
+      turn16(block);
+      for (int64_t i = 0; i < 16 && c + i < n; ++i) put(out + (c + i) * out_step + r, block[i], rows - r);
+    }
+  }
+}
+void transpose(const float* x, int64_t step, int64_t rows, int64_t n, float* out, int64_t out_step) { turn(x, step, rows, n, out, out_step); }
+void transpose_to_bf16(const float* x, int64_t step, int64_t rows, int64_t n, uint16_t* out, int64_t out_step) { turn(x, step, rows, n, out, out_step); }
+void transpose_bf16(const uint16_t* x, int64_t step, int64_t rows, int64_t n, uint16_t* out, int64_t out_step) { turn(x, step, rows, n, out, out_step); }
+
 void to_columns(const float* x, int64_t step, int64_t rows, int64_t n, float* out) {
   const int64_t padded = padded_row(rows);
-  for (int64_t r = 0; r < padded; r += 16) {
-    for (int64_t i = 0; i < n; ++i) {
-      float lanes[16];
-      for (int64_t j = 0; j < 16; ++j) lanes[j] = r + j < rows ? x[(r + j) * step + i] : 0.0f;
-      store(out + i * padded + r, load(lanes));
-    }
+  turn(x, step, rows, n, out, padded);
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t r = rows; r < padded; ++r) out[i * padded + r] = 0;
   }
 }
 
@@ -223,6 +287,7 @@ float exp_row(float* s, int64_t begin, int64_t end, int64_t width, float scale, 
 
 void attention(const HeadAttention& a) {
   float* s = a.scratch;
+  const auto first_lanes = [](int64_t n) __attribute__((always_inline)) { return tashika::cpu::TASHIKA_ISA_NS::first(n); };
   for (int64_t first = 0; first < a.n; first += attention_rows) {
     const Block b = block_of(a, first);
     const int64_t columns = b.high - b.low, width = padded_row(columns);
@@ -231,9 +296,11 @@ void attention(const HeadAttention& a) {
       float* row = s + i * b.step;
       int64_t begin, end;
       seen(a, b, i, &begin, &end);
-      float top = -__builtin_inff();
-      for (int64_t j = begin; j < end; ++j) top = row[j] > top ? row[j] : top;
-      top *= a.scale;
+      F tops = splat(-__builtin_inff());
+      int64_t j0 = begin;
+      for (; j0 + 16 <= end; j0 += 16) tops = max(load(row + j0), tops);
+      if (j0 < end) tops = select(first_lanes(end - j0), max(load_n(row + j0, end - j0), tops), tops);
+      const float top = max_of(tops) * a.scale;
       const float total = exp_row(row, begin, end, width, a.scale, top);
       const F inverse = splat(1.0f / total);
       for (int64_t j = 0; j < width; j += 16) store(row + j, load(row + j) * inverse);
@@ -273,6 +340,6 @@ void attention_grad(const HeadAttention& a) {
 }  // namespace
 
 const TrainingFns training_fns{cross_entropy,  sum_squares, adamw,     rms_norm_grad, silu_gated_grad,
-                               to_columns, attention,   attention_grad};
+                               to_columns, transpose, transpose_to_bf16, transpose_bf16, attention, attention_grad};
 
 }  // namespace tashika::cpu::TASHIKA_ISA_NS

@@ -47,6 +47,10 @@ struct TrainingFns {
   void (*silu_gated_grad)(const float* gate, const float* up, const float* g, float* dgate, float* dup, int64_t n);
   // Rows of n entries, `step` apart, as columns: out[i][row], rows padded with zeros.
   void (*to_columns)(const float* x, int64_t step, int64_t rows, int64_t n, float* out);
+  // out[c][r] = x[r][c] for `rows` rows of n entries, `step` apart; rows of out are `out_step` apart. Sixteen rows at a time are fast.
+  void (*transpose)(const float* x, int64_t step, int64_t rows, int64_t n, float* out, int64_t out_step);
+  void (*transpose_to_bf16)(const float* x, int64_t step, int64_t rows, int64_t n, uint16_t* out, int64_t out_step);
+  void (*transpose_bf16)(const uint16_t* x, int64_t step, int64_t rows, int64_t n, uint16_t* out, int64_t out_step);
   void (*attention)(const HeadAttention& a);
   void (*attention_grad)(const HeadAttention& a);
 };

@@ -4,6 +4,7 @@
 
 #include "backend/contract/elementwise.h"
 #include "backend/cpu/isa/rows.h"
+#include "backend/cpu/isa/training.h"
 #include "backend/cpu/rows.h"
 
 namespace tashika::cpu {
@@ -250,7 +251,32 @@ bool accepts_scatter_add(const Call& call) {
   return true;
 }
 
+// copy of a transposed matrix: columns that lie side by side become rows.
+bool accepts_transpose(const Call& call) {
+  const Tensor &x = call.in[0], &y = call.out[0];
+  const bool types = (x.dtype() == f32 && (y.dtype() == f32 || y.dtype() == bf16)) || (x.dtype() == bf16 && y.dtype() == bf16);
+  return types && x.rank() == 2 && x.strides()[0] == 1 && x.size(0) > 1 && x.size(1) > 1 && y.is_contiguous();
+}
+
+void run_transpose(const Call& call) {
+  const TrainingFns& fns = training_fns(isa_of(call));
+  const Tensor &x = call.in[0], &y = call.out[0];
+  const std::int64_t n = x.size(0), rows = x.size(1), step = x.strides()[1];
+  // Blocks of 64 rows of the source by 256 of its columns.
+  constexpr std::int64_t high = 64, wide = 256;
+  const std::int64_t down = (rows + high - 1) / high, across = (n + wide - 1) / wide;
+  for_items(call, down * across, high * wide * 2, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t b = begin; b < end; ++b) {
+      const std::int64_t r = b % down * high, c = b / down * wide, m = std::min(high, rows - r), k = std::min(wide, n - c);
+      if (x.dtype() == bf16) fns.transpose_bf16(x.as<std::uint16_t>() + r * step + c, step, m, k, y.as<std::uint16_t>() + c * rows + r, rows);
+      else if (y.dtype() == bf16) fns.transpose_to_bf16(x.as<float>() + r * step + c, step, m, k, y.as<std::uint16_t>() + c * rows + r, rows);
+      else fns.transpose(x.as<float>() + r * step + c, step, m, k, y.as<float>() + c * rows + r, rows);
+    }
+  });
+}
+
 constexpr Kernel kernels[] = {
+    {&copy_op, accepts_transpose, run_transpose, "copy, transposing"},
     {&copy_op, accepts_copy, run_copy, "copy"},
     {&concat_op, accepts_concat, run_concat, "concat"},
     {&where_op, accepts_where, run_where, "where"},
