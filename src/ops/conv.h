@@ -6,7 +6,7 @@
 
 namespace tashika::ops {
 
-// x [n, c, h, w], weight [o, c / groups, kh, kw], bias [o] or undefined.
+// x [n, c, h, w], weight [o, c / groups, kh, kw], bias [o] or undefined. Has gradients.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dAttrs& attrs);
 
 // The same elements with channels-last memory (a copy only when needed).

@@ -1,5 +1,7 @@
 #include "ops/matmul.h"
 
+#include <memory>
+
 #include "backend/contract/matmul.h"
 #include "ops/autograd.h"
 #include "ops/elementwise.h"
@@ -33,16 +35,20 @@ Tensor as_rows(const Tensor& x) { return contiguous(x).view({x.size(-1) == 0 ? 0
 
 // The gradients of y = x W^T + bias + addend, each a linear map of its own: dx = g W, dW = g^T x. Where the weight is bf16, so
 // are the factors, as in the forward; sums are f32.
-Backward linear_backward(const Tensor& x, const LinearArgs& map) {
+// Maps of one input share its transpose.
+Backward linear_backward(const Tensor& x, const LinearArgs& map, const std::shared_ptr<Tensor>& turned) {
   const bool narrow = map.weight.dtype() == bf16 && x.runtime().compute() == ComputeMode::fast;
   const DType factor = narrow ? DType(bf16) : DType(f32);
   const bool gx = x.requires_grad(), gw = map.weight.requires_grad();
-  return [x = gw ? x.detach() : Tensor(), shape = x.shape(), weight = map.weight.detach(), factor, gx, gw, gb = map.bias.requires_grad(),
+  return [x = gw ? x.detach() : Tensor(), turned, shape = x.shape(), weight = map.weight.detach(), factor, gx, gw, gb = map.bias.requires_grad(),
           ga = map.addend.requires_grad()](const Tensor& grad) {
     const Tensor g = as_rows(grad);
     Tensor dx, dw, db;
     if (gx) dx = linear(g, cast(cast(weight, factor).transpose(0, 1), factor)).view(shape);
-    if (gw) dw = linear(contiguous(g.transpose(0, 1)), cast(as_rows(x).transpose(0, 1), factor));
+    if (gw) {
+      if (!turned->defined() || turned->dtype() != factor) *turned = cast(as_rows(x).transpose(0, 1), factor);
+      dw = linear(contiguous(g.transpose(0, 1)), *turned);
+    }
     if (gb) db = sum(g, 0);
     return std::vector{dx, dw, db, ga ? grad : Tensor()};
   };
@@ -104,11 +110,15 @@ std::vector<Tensor> linears(const Tensor& x, std::span<const LinearArgs> maps) {
       out.push_back(Tensor::empty(rt, {m, n}, f32));
     }
     if (try_launch(linear_op, rt, in, out)) {
+      std::shared_ptr<Tensor> turned;
       for (std::size_t i = 0; i < out.size(); ++i) {
         Shape shape = x.shape();
         shape[-1] = out[i].size(1);
         out[i] = out[i].view(shape);
-        record(out[i], "linear", {&x, &maps[i].weight, &maps[i].bias, &maps[i].addend}, [&] { return linear_backward(x, maps[i]); });
+        record(out[i], "linear", {&x, &maps[i].weight, &maps[i].bias, &maps[i].addend}, [&] {
+          if (!turned) turned = std::make_shared<Tensor>();
+          return linear_backward(x, maps[i], turned);
+        });
       }
       return out;
     }

@@ -6,6 +6,7 @@
 
 #include "ops/attention.h"
 #include "ops/autograd.h"
+#include "ops/conv.h"
 #include "ops/elementwise.h"
 #include "ops/matmul.h"
 #include "ops/norm.h"
@@ -132,6 +133,58 @@ TEST(FusedGradients, Attention) {
           return std::vector{leaf(rt, {rows, c.heads_q, c.k_dim}, 1, 1.5f), leaf(rt, {rows, c.heads, c.k_dim}, 2), leaf(rt, {rows, c.heads, c.v_dim}, 3)};
         },
         [&](const std::vector<Tensor>& t) { return ops::sequence_attention(t[0], t[1], t[2], {spans, 0.3f, 0.0f, c.causal, c.window}); }, 1e-4);
+  }
+}
+
+// The gradient of a convolution by differences: it is linear in each argument, so they are exact up to rounding.
+TEST(FusedGradients, Convolution) {
+  struct Case {
+    Conv2dAttrs attrs;
+    Shape x, weight;
+  };
+  const Case cases[] = {{{1, 1, 1, 1, 1, 1, 1}, {2, 3, 5, 6}, {4, 3, 3, 3}},
+                        {{2, 3, 1, 0, 1, 1, 1}, {1, 2, 8, 9}, {3, 2, 3, 2}},
+                        {{1, 2, 2, 1, 2, 1, 2}, {2, 4, 7, 6}, {6, 2, 2, 3}},
+                        {{2, 2, 0, 0, 1, 1, 4}, {1, 4, 6, 5}, {4, 1, 1, 1}},
+                        {{1, 1, 3, 2, 1, 1, 1}, {1, 1, 4, 4}, {2, 1, 2, 2}}};
+  for (const char* backend : {"ref", "cpu"}) {
+    for (const Case& c : cases) {
+      const auto rt = test::runtime(backend, 2, ComputeMode::exact);
+      std::vector<float> values[3] = {noise(c.x.numel(), 1), noise(c.weight.numel(), 2), noise(c.weight[0], 3)};
+      const Shape shapes[3] = {c.x, c.weight, {c.weight[0]}};
+      std::vector<float> seed;
+      const auto run = [&](bool gradients, std::vector<std::vector<float>>* grads) {
+        Tensor t[3];
+        for (int i = 0; i < 3; ++i) {
+          t[i] = Tensor::from_host(*rt, shapes[i], values[i]);
+          if (gradients) require_grad(t[i]);
+        }
+        const Tensor out = ops::conv2d(t[0], t[1], t[2], c.attrs);
+        if (seed.empty()) seed = noise(out.numel(), 9);
+        if (gradients) {
+          ops::backward(out, Tensor::from_host(*rt, out.shape(), seed));
+          for (const Tensor& leaf_of : t) grads->push_back(leaf_of.grad_node()->grad.to_host());
+        }
+        double total = 0;
+        const std::vector<float> y = out.to_host();
+        for (std::size_t i = 0; i < y.size(); ++i) total += static_cast<double>(y[i]) * static_cast<double>(seed[i]);
+        return total;
+      };
+      std::vector<std::vector<float>> grads;
+      run(true, &grads);
+      for (std::size_t i = 0; i < 3; ++i) {
+        ASSERT_EQ(grads[i].size(), values[i].size());
+        for (std::size_t j = 0; j < values[i].size(); j += 1 + values[i].size() / 17) {
+          const float kept = values[i][j];
+          values[i][j] = kept + 1;
+          const double up = run(false, nullptr);
+          values[i][j] = kept - 1;
+          const double down = run(false, nullptr);
+          values[i][j] = kept;
+          EXPECT_NEAR((up - down) / 2, static_cast<double>(grads[i][j]), 2e-4) << backend << " argument " << i << " element " << j;
+        }
+      }
+    }
   }
 }
 
