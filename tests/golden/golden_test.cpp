@@ -138,7 +138,7 @@ INSTANTIATE_TEST_SUITE_P(Gguf, GoldenFast, cases("gguf", {"cpu"}), name_of);
 
 TEST(GoldenSuite, FindsEveryCase) {
   EXPECT_EQ(test::golden_descriptors("folders").size(), 66u);
-  EXPECT_EQ(test::golden_descriptors("gguf").size(), 18u);
+  EXPECT_EQ(test::golden_descriptors("gguf").size(), 23u);
 }
 
 }  // namespace
