@@ -30,7 +30,7 @@ class Binder {
     claimed_.insert(found->info->name);
     Tensor t = source_.load(found->info->name, rt_);
     if (found->rule) {
-      for (const BindStep& step : found->rule->steps) t = apply(step, *found, t);
+      for (const BindStep& step : found->rule->steps) t = apply(step, *found, t, p.shape);
     }
     if (t.shape() != p.shape) {
       fail(source_.origin(), ": tensor ", found->info->name, " gives ", t.shape().str(), " for ", name, ", the config promises ", p.shape.str());
@@ -74,7 +74,7 @@ class Binder {
     return name;
   }
 
-  Tensor apply(const BindStep& step, const Found& found, const Tensor& t) const {
+  Tensor apply(const BindStep& step, const Found& found, const Tensor& t, const Shape& wanted) const {
     const std::string& file_name = found.info->name;
     switch (step.kind) {
       case BindStep::Kind::select: {
@@ -92,6 +92,11 @@ class Binder {
         return ops::contiguous(t.transpose(0, 1));
       case BindStep::Kind::add_constant:
         return ops::affine(t, 1.0f, step.value);
+      case BindStep::Kind::reshape:
+        if (t.numel() != wanted.numel() || t.dtype().is_block()) {
+          fail(source_.origin(), ": tensor ", file_name, " ", t.str(), " does not fit in ", wanted.str());
+        }
+        return ops::contiguous(t).view(wanted);
     }
     return t;
   }

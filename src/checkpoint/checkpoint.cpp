@@ -9,6 +9,7 @@
 #include "checkpoint/bind.h"
 #include "io/gguf.h"
 #include "io/safetensors.h"
+#include "io/torch_file.h"
 
 namespace tashika {
 namespace fs = std::filesystem;
@@ -25,6 +26,30 @@ Checkpoint open_gguf(const std::string& path) {
   return c;
 }
 
+// The one .pth file of a folder; empty when there is none or there are several.
+std::string only_torch_file(const fs::path& folder) {
+  std::string found;
+  for (const std::string& name : list_directory(folder.string())) {
+    if (!name.ends_with(".pth")) continue;
+    if (!found.empty()) return {};
+    found = (folder / name).string();
+  }
+  return found;
+}
+
+Checkpoint open_torch(const std::string& path) {
+  Checkpoint c;
+  c.path = path;
+  std::shared_ptr<TorchFile> file = TorchFile::open(path);
+  c.meta = file->metadata();
+  c.weights = std::move(file);
+  return c;
+}
+
+bool is_torch_file(const std::string& path) {
+  return path.ends_with(".pth") || path.ends_with(".pt") || path.ends_with(".bin");
+}
+
 Checkpoint open_folder(const std::string& path) {
   Checkpoint c;
   c.path = path;
@@ -39,8 +64,15 @@ Checkpoint open_folder(const std::string& path) {
   for (const char* name : {"model.safetensors.index.json", "model.safetensors"}) {
     if (const fs::path file = folder / name; fs::exists(file)) {
       c.weights = Safetensors::open(file.string());
-      break;
+      return c;
     }
+  }
+  if (const fs::path file = folder / "pytorch_model.bin"; fs::exists(file)) {
+    c.weights = TorchFile::open(file.string());
+  } else if (std::string bare = only_torch_file(folder); !bare.empty()) {
+    const Checkpoint file = open_torch(bare);
+    c.meta = file.meta;
+    c.weights = file.weights;
   }
   return c;
 }
@@ -74,7 +106,7 @@ Checkpoint open_checkpoint(const std::string& path) {
   std::error_code error;
   if (fs::is_directory(path, error)) return open_folder(path);
   if (!fs::exists(path, error)) fail(path, ": no such file or folder");
-  return open_gguf(path);
+  return is_torch_file(path) ? open_torch(path) : open_gguf(path);
 }
 
 const ModelDef& model_of(const Checkpoint& c) {
@@ -85,7 +117,7 @@ const ModelDef& model_of(const Checkpoint& c) {
 std::unique_ptr<Module> load_module(const Checkpoint& c, Runtime& rt) {
   const ModelDef& def = model_of(c);
   if (!c.weights) {
-    fail(c.path, c.is_gguf() ? ": this GGUF file holds a vocabulary only, no weights" : ": there is no model.safetensors or model.safetensors.index.json in this folder");
+    fail(c.path, c.is_gguf() ? ": this GGUF file holds a vocabulary only, no weights" : ": there is no model.safetensors, model.safetensors.index.json or pytorch_model.bin in this folder, nor a single .pth file");
   }
   std::unique_ptr<Module> module = def.build(c.meta, *c.weights);
   Bindings bindings = def.bindings(c.meta);

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "io/gguf.h"
 #include "text/gguf_vocab.h"
+#include "text/world_vocab.h"
 
 namespace tashika {
 namespace {
@@ -12,6 +13,16 @@ constexpr std::uint64_t max_tokenizer_bytes = 256 << 20;
 constexpr std::uint64_t max_config_bytes = 16 << 20;
 
 bool has_file(const Checkpoint& c, std::string_view name) { return file_type(join_path(c.path, name)) == FileType::regular; }
+
+// The World tokenizer's vocabulary in the folder, or beside a bare file; empty when there is none.
+std::string world_file(const Checkpoint& c) {
+  const std::string folder = file_type(c.path) == FileType::directory ? c.path : std::string(parent_path(c.path));
+  if (file_type(folder) != FileType::directory) return {};
+  for (const std::string& name : list_directory(folder)) {
+    if (name.starts_with("rwkv_vocab") && name.ends_with(".txt")) return join_path(folder, name);
+  }
+  return {};
+}
 
 std::optional<Json> tokenizer_config(const Checkpoint& c) {
   const std::string path = join_path(c.path, "tokenizer_config.json");
@@ -87,7 +98,7 @@ std::string tokenizer_kind(const Checkpoint& c) {
   if (c.is_gguf()) return c.gguf->field("tokenizer.ggml.model") ? "GGUF vocabulary" : "";
   if (has_file(c, "tokenizer.json")) return "tokenizer.json";
   if (has_file(c, "tokenizer.model")) return "tokenizer.model";
-  return "";
+  return world_file(c).empty() ? "" : "World vocabulary";
 }
 
 Tokenizer load_tokenizer(const Checkpoint& c) {
@@ -105,7 +116,8 @@ Tokenizer load_tokenizer(const Checkpoint& c) {
     const std::string path = join_path(c.path, "tokenizer.model");
     return tokenizer_from_sentencepiece(read_file(path, max_tokenizer_bytes), settings, path);
   }
-  fail(c.path, ": there is no tokenizer.json and no tokenizer.model in this folder");
+  if (const std::string path = world_file(c); !path.empty()) return tokenizer_from_world(read_file(path, max_tokenizer_bytes), path);
+  fail(c.path, ": there is no tokenizer.json, no tokenizer.model and no rwkv_vocab….txt in this folder");
 }
 
 }  // namespace tashika

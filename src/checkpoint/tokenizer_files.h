@@ -10,8 +10,8 @@
 
 namespace tashika {
 
-// tokenizer.json where there is one, else tokenizer.model (SentencePiece), else the vocabulary of the
-// GGUF file. Error that says what was looked for when there is none.
+// tokenizer.json where there is one, else tokenizer.model (SentencePiece), else a World vocabulary; or the vocabulary of
+// the GGUF file. Error that says what was looked for when there is none.
 Tokenizer load_tokenizer(const Checkpoint& checkpoint);
 
 // "tokenizer.json", "tokenizer.model", "GGUF vocabulary"; empty when there is none.

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tensor/weights.h"
+
 namespace tashika {
 
 struct BindStep {
@@ -19,6 +21,7 @@ struct BindStep {
     part,          // `span` parts from part `index` on, of `count` equal parts along dimension 0 (a fused projection)
     transpose,     // the two dimensions exchanged (plain types only)
     add_constant,  // `value` added to every element (plain types; "1 + weight" norms)
+    reshape,       // the same elements in the parameter's shape (plain types; vectors stored with dimensions of one)
   };
   Kind kind;
   int var = 0;
@@ -51,5 +54,9 @@ struct PatternMatch {
 bool match_pattern(std::string_view pattern, std::string_view name, PatternMatch& match);
 // The pattern with its `{}` filled in order and its final `*` replaced.
 std::string fill_pattern(std::string_view pattern, const PatternMatch& match);
+
+// What the file calls a parameter: the source of the first rule that matches its name and exists, or the name itself.
+// Null when the file has none of them.
+const WeightInfo* find_source(const Bindings& bindings, const WeightSource& weights, std::string_view param);
 
 }  // namespace tashika

@@ -46,6 +46,18 @@ std::string fill_pattern(std::string_view pattern, const PatternMatch& match) {
   return out;
 }
 
+const WeightInfo* find_source(const Bindings& bindings, const WeightSource& weights, std::string_view param) {
+  if (bindings.own_names) {
+    if (const WeightInfo* info = weights.find(param)) return info;
+  }
+  for (const BindRule& rule : bindings.rules) {
+    PatternMatch match;
+    if (!match_pattern(rule.param, param, match)) continue;
+    if (const WeightInfo* info = weights.find(fill_pattern(rule.source, match))) return info;
+  }
+  return nullptr;
+}
+
 std::string architecture(const Metadata& meta) {
   if (meta.format == Metadata::Format::gguf) {
     const Json* name = meta.values.find("general.architecture");

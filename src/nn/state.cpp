@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "ops/attention.h"
+#include "ops/elementwise.h"
 
 namespace tashika {
 namespace {
@@ -45,6 +46,17 @@ Tensor take_rows(std::span<const std::byte>& in, Runtime& rt, const Shape& shape
   std::vector<float> values(static_cast<std::size_t>(shape.numel()));
   dtype->decode(bytes.data(), values.data(), shape.numel());
   return Tensor::from_host(rt, shape, values);
+}
+
+// A kept state every so many positions: between them lie the inputs of the steps, which are smaller.
+constexpr std::int64_t replay_stride = 32;
+
+// A copy of rows [begin, end), so that the rest of the tensor need not be kept.
+Tensor own_rows(const Tensor& t, std::int64_t begin, std::int64_t end) {
+  const Tensor part = t.slice(0, begin, end);
+  if (part.is_meta()) return part;
+  const Tensor whole = ops::contiguous(part);
+  return Tensor::from_bytes(part.runtime(), part.shape(), part.dtype(), whole.bytes());
 }
 
 }  // namespace
@@ -147,23 +159,97 @@ void PagedCache::load(std::int64_t length, std::span<const std::byte>& in) {
   ops::kv_append(k, v, {layout_, {&segment, 1}});
 }
 
-RecurrentState::RecurrentState(std::vector<Tensor> initial, std::int64_t margin) : initial_(std::move(initial)), margin_(margin) {
+RecurrentState::RecurrentState(std::vector<Tensor> initial, std::int64_t margin, Replay replay)
+    : initial_(std::move(initial)), margin_(margin), replay_(std::move(replay)) {
   history_.push_back({0, initial_});
 }
 
-void RecurrentState::push(std::int64_t length, std::vector<Tensor> tensors) {
-  check(length > history_.back().length, "recurrent states must ascend");
-  history_.push_back({length, std::move(tensors)});
-  while (static_cast<std::int64_t>(history_.size()) > margin_ + 1) history_.pop_front();
+void RecurrentState::push(std::int64_t length, std::vector<Tensor> tensors, std::vector<Tensor> rows) {
+  const Kept& before = pushed_.empty() ? history_.back() : pushed_.back();
+  check(length > before.length, "recurrent states must ascend");
+  if (!replay_ || margin_ == 0) {
+    pushed_.push_back({length, std::move(tensors)});
+    return;
+  }
+  const std::int64_t cut = length - margin_ - before.length;
+  if (cut > 0) {  // of a long chunk only the end can be wanted again
+    std::vector<Tensor> head, tail;
+    for (const Tensor& r : rows) {
+      head.push_back(r.slice(0, 0, cut));
+      tail.push_back(own_rows(r, cut, length - before.length));
+    }
+    pushed_.push_back({before.length + cut, replay_(before.tensors, head)});
+    rows = std::move(tail);
+  }
+  pushed_.push_back({length, std::move(tensors), std::move(rows)});
+}
+
+void RecurrentState::commit() {
+  for (Kept& next : pushed_) keep(std::move(next));
+  pushed_.clear();
+  if (replay_) forget();
+}
+
+void RecurrentState::keep(Kept next) {
+  if (!replay_) {
+    history_.push_back(std::move(next));
+    while (static_cast<std::int64_t>(history_.size()) > margin_ + 1) history_.pop_front();
+    return;
+  }
+  if (next.rows.empty()) {
+    history_.assign(1, std::move(next));
+    return;
+  }
+  // The state that was current stays only if the one kept before it is far away.
+  if (history_.size() > 1) {
+    std::size_t base = history_.size() - 2;
+    while (history_[base].tensors.empty()) --base;
+    if (history_.back().length - history_[base].length < replay_stride) history_.back().tensors.clear();
+  }
+  history_.push_back(std::move(next));
+}
+
+// Drops what lies before the last state that is old enough for every rollback within the margin.
+void RecurrentState::forget() {
+  std::size_t first = 0;
+  for (std::size_t i = 1; i < history_.size() && history_[i].length <= history_.back().length - margin_; ++i) {
+    if (!history_[i].tensors.empty()) first = i;
+  }
+  history_.erase(history_.begin(), history_.begin() + static_cast<std::ptrdiff_t>(first));
+  history_.front().rows.clear();
 }
 
 bool RecurrentState::can_roll_back_to(std::int64_t length) const {
-  return length == 0 || std::ranges::any_of(history_, [&](const Kept& kept) { return kept.length == length; });
+  if (length == 0) return true;
+  if (replay_) return length >= history_.front().length && length <= history_.back().length;
+  return std::ranges::any_of(history_, [&](const Kept& kept) { return kept.length == length; });
 }
 
 void RecurrentState::rollback(std::int64_t length) {
-  while (!history_.empty() && history_.back().length > length) history_.pop_back();
-  if (history_.empty()) history_.push_back({0, initial_});
+  if (length == history_.back().length) return;
+  if (length == 0) {
+    history_.assign(1, {0, initial_});
+    return;
+  }
+  while (history_.size() > 1 && history_[history_.size() - 2].length >= length) history_.pop_back();
+  if (history_.size() == 1) {
+    check(history_.front().length == length, "the recurrent state of that point is no longer held");
+    return;
+  }
+  // The last entry's steps lead from before `length` to it or beyond.
+  Kept& end = history_.back();
+  const std::int64_t begin = history_[history_.size() - 2].length;
+  if (end.length > length) {
+    for (Tensor& r : end.rows) r = r.slice(0, 0, length - begin);
+    end.length = length;
+    end.tensors.clear();
+  }
+  if (!end.tensors.empty()) return;
+  std::size_t base = history_.size() - 2;
+  while (history_[base].tensors.empty()) --base;
+  std::vector<Tensor> tensors = history_[base].tensors;
+  for (std::size_t i = base + 1; i < history_.size(); ++i) tensors = replay_(tensors, history_[i].rows);
+  end.tensors = std::move(tensors);
 }
 
 std::unique_ptr<LayerState> RecurrentState::fork() const { return std::make_unique<RecurrentState>(*this); }
@@ -172,6 +258,7 @@ std::int64_t RecurrentState::bytes() const {
   std::int64_t total = 0;
   for (const Kept& kept : history_) {
     for (const Tensor& t : kept.tensors) total += t.nbytes();
+    for (const Tensor& t : kept.rows) total += t.nbytes();
   }
   return total;
 }
@@ -221,6 +308,11 @@ std::int64_t SequenceState::bytes() const {
   std::int64_t total = 0;
   for (const auto& layer : layers_) total += layer->bytes();
   return total;
+}
+
+void SequenceState::advance(std::int64_t count) {
+  length_ += count;
+  for (auto& layer : layers_) layer->commit();
 }
 
 void SequenceState::prepare(std::int64_t count) {

@@ -8,11 +8,12 @@
 // Keys and values lie in reference-counted pages of 64 positions aligned to absolute position. A
 // fork shares them and copies at most the last one on write; a sliding layer gives back the pages
 // wholly outside its window and the rollback margin. Recurrent layers keep the states of their
-// last positions: tensors are values, so keeping one copies nothing.
+// last positions, or some of them and the steps between: tensors are values, so keeping one copies nothing.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -55,6 +56,8 @@ class LayerState {
   virtual ~LayerState() = default;
   // Makes room for positions [length, length + count) and owns their pages alone.
   virtual void prepare(std::int64_t length, std::int64_t count) = 0;
+  // The forward is through: what it left becomes the state. Without it a layer stays as it was before prepare.
+  virtual void commit() {}
   virtual void rollback(std::int64_t length) = 0;
   virtual bool can_roll_back_to(std::int64_t length) const = 0;
   virtual std::unique_ptr<LayerState> fork() const = 0;
@@ -91,16 +94,25 @@ class PagedCache final : public LayerState {
   std::size_t freed_ = 0;                     // leading pages that the window has given back
 };
 
+// The state of a recurrent layer. What it was at each of the last `margin` positions can be had again: a small state is
+// kept position by position; with a `Replay` only some are kept, with the inputs of the steps between them, and the
+// one asked for is computed from the nearest before it (bit for bit the same, for a step does not depend on its company).
 class RecurrentState final : public LayerState {
  public:
+  // The state after `rows`, inputs of consecutive steps as they were given to push(), when it was `before` them.
+  using Replay = std::function<std::vector<Tensor>(const std::vector<Tensor>& before, const std::vector<Tensor>& rows)>;
+
   // `initial`: the state before the first token. The states of the last `margin` + 1 positions are kept.
-  RecurrentState(std::vector<Tensor> initial, std::int64_t margin);
+  RecurrentState(std::vector<Tensor> initial, std::int64_t margin, Replay replay = {});
 
   const std::vector<Tensor>& current() const { return history_.back().tensors; }
-  // The state after `length` tokens; lengths ascend one by one or by chunks.
-  void push(std::int64_t length, std::vector<Tensor> tensors);
+  // The state after `length` tokens; lengths ascend one by one or by chunks. With a Replay, `rows` are the inputs of the
+  // steps since the last push, [steps, ...] each; without, only pushed lengths can be rolled back to.
+  // They count from commit() on.
+  void push(std::int64_t length, std::vector<Tensor> tensors, std::vector<Tensor> rows = {});
 
-  void prepare(std::int64_t, std::int64_t) override {}
+  void prepare(std::int64_t, std::int64_t) override { pushed_.clear(); }
+  void commit() override;
   void rollback(std::int64_t length) override;
   bool can_roll_back_to(std::int64_t length) const override;
   std::unique_ptr<LayerState> fork() const override;
@@ -111,11 +123,16 @@ class RecurrentState final : public LayerState {
  private:
   struct Kept {
     std::int64_t length;
-    std::vector<Tensor> tensors;
+    std::vector<Tensor> tensors;    // empty: to be computed from those before; never for the first and the last
+    std::vector<Tensor> rows = {};  // the steps that led here from the entry before
   };
+  void keep(Kept next);
+  void forget();
   std::vector<Tensor> initial_;
   std::deque<Kept> history_;
+  std::vector<Kept> pushed_;  // one without rows, while there is a Replay, takes the place of all before it
   std::int64_t margin_;
+  Replay replay_;
 };
 
 struct StateOptions {
@@ -159,7 +176,7 @@ class SequenceState {
   std::int64_t bytes() const;
 
   void prepare(std::int64_t count);
-  void advance(std::int64_t count) { length_ += count; }
+  void advance(std::int64_t count);
   // Drops the last n positions. Error(limit) when a layer no longer holds what that needs; nothing
   // changes then.
   void rollback(std::int64_t n);

@@ -15,9 +15,9 @@ namespace tashika {
 
 // Facts about a checkpoint as a JSON object. For a Hugging Face folder it is config.json; for a
 // GGUF file its key-value pairs, flat, under their full keys ("ARCH.block_count"); large arrays of
-// the tokenizer stay out of it.
+// the tokenizer stay out of it. A bare PyTorch file has no facts but its tensors: {"tensors": {name: [size, …], …}}.
 struct Metadata {
-  enum class Format { hf, gguf };
+  enum class Format { hf, gguf, torch };
   Format format = Format::hf;
   std::string origin;  // path, for messages
   Json values;

@@ -9,6 +9,7 @@
 #include "text/sp_models.h"
 #include "text/tokenizer_parts.h"
 #include "text/utf8.h"
+#include "text/world_vocab.h"
 
 namespace tashika {
 namespace {
@@ -57,8 +58,10 @@ class Builder {
       build_bert();
     } else if (v_.model == "t5") {
       build_t5();
+    } else if (v_.model == "rwkv") {
+      build_world();
     } else {
-      fail(what_, ": tokenizer.ggml.model '", v_.model, "' is not supported (gpt2, llama, bert, t5 and gemma4 are)");
+      fail(what_, ": tokenizer.ggml.model '", v_.model, "' is not supported (gpt2, llama, bert, t5, rwkv and gemma4 are)");
     }
     add_tokens();
     return Tokenizer(std::move(parts_));
@@ -136,6 +139,20 @@ class Builder {
     parts_->invalid_text = InvalidText::keep;
     parts_->model = make_scored_unigram(scored_config(false), what_);
     begin_and_end(false, true);
+  }
+
+  // Tokens are spelled as Python spells bytes. Padding entries match nothing, as in the reference's own vocabulary.
+  void build_world() {
+    special_ids(-1, 0, -1, -1);
+    std::vector<std::pair<std::string, TokenId>> tokens;
+    for (std::size_t i = 0; i < pieces_.size(); ++i) {
+      const bool matched = pieces_[i].type == PieceType::normal || pieces_[i].type == PieceType::byte;
+      if (matched && !v_.tokens[i].empty()) tokens.emplace_back(unescape_world_token(v_.tokens[i]), static_cast<TokenId>(i));
+    }
+    parts_->invalid_text = InvalidText::keep;
+    parts_->model = make_longest_match(std::move(tokens), what_);
+    parts_->decoder.push_back(byte_level_decoder());
+    begin_and_end(false, false);
   }
 
   void build_bert() {

@@ -137,8 +137,8 @@ INSTANTIATE_TEST_SUITE_P(Folders, GoldenFast, cases("folders", {"cpu"}), name_of
 INSTANTIATE_TEST_SUITE_P(Gguf, GoldenFast, cases("gguf", {"cpu"}), name_of);
 
 TEST(GoldenSuite, FindsEveryCase) {
-  EXPECT_EQ(test::golden_descriptors("folders").size(), 66u);
-  EXPECT_EQ(test::golden_descriptors("gguf").size(), 23u);
+  EXPECT_EQ(test::golden_descriptors("folders").size(), 78u);
+  EXPECT_EQ(test::golden_descriptors("gguf").size(), 22u);
 }
 
 }  // namespace
