@@ -34,24 +34,32 @@ Place place_of(const std::string& param, const Bindings& bindings, const WeightS
 
 // A tensor of the file under way: parts of it by where they stand, outermost step first.
 struct Assembly {
-  std::vector<std::pair<std::vector<std::int64_t>, Tensor>> parts;  // key: index of each select and part step
+  struct Part {
+    std::vector<std::int64_t> key;    // index of each select and part step
+    std::vector<std::int64_t> spans;  // how many parts each step takes
+    Tensor value;
+  };
+  std::vector<Part> parts;
   std::vector<BindStep::Kind> kinds;                                // of those steps
   std::vector<std::int64_t> counts;                                 // of each part step; 0 for a select
 };
 
 // Undoes the steps that change a part itself, last one first; collects where the part stands.
-Tensor undo(const Tensor& value, const Place& place, std::vector<std::int64_t>& key, Assembly& assembly) {
-  Tensor t = value;
-  if (place.rule == nullptr) return t;
+Assembly::Part undo(const Tensor& value, const Place& place, Assembly& assembly) {
+  Assembly::Part part{{}, {}, value};
+  if (place.rule == nullptr) return part;
+  Tensor& t = part.value;
   const std::vector<BindStep>& steps = place.rule->steps;
   assembly.kinds.clear();
   assembly.counts.clear();
   for (const BindStep& step : steps) {
     if (step.kind == BindStep::Kind::select) {
-      key.push_back(place.match.numbers.at(static_cast<std::size_t>(step.var)));
+      part.key.push_back(place.match.numbers.at(static_cast<std::size_t>(step.var)));
+      part.spans.push_back(1);
       assembly.counts.push_back(0);
     } else if (step.kind == BindStep::Kind::part) {
-      key.push_back(step.index);
+      part.key.push_back(step.index);
+      part.spans.push_back(step.span);
       assembly.counts.push_back(step.count);
     } else {
       continue;
@@ -66,27 +74,29 @@ Tensor undo(const Tensor& value, const Place& place, std::vector<std::int64_t>& 
       t = ops::cast(ops::affine(t, 1.0f, -step->value), t.dtype());
     }
   }
-  return t;
+  return part;
 }
 
 // Puts the parts that agree in the first `level` places of their keys together.
 Tensor join(const std::string& name, const Assembly& a, std::size_t begin, std::size_t end, std::size_t level) {
   if (level == a.kinds.size()) {
     if (end - begin != 1) fail("tensor ", name, ": several parameters are the same part of it");
-    return a.parts[begin].second;
+    return a.parts[begin].value;
   }
   std::vector<Tensor> children;
+  std::int64_t covered = 0;
   for (std::size_t i = begin; i < end;) {
-    const std::int64_t index = a.parts[i].first[level];
-    if (index != static_cast<std::int64_t>(children.size())) fail("tensor ", name, ": part ", children.size(), " of it is missing");
+    const std::int64_t index = a.parts[i].key[level];
+    if (index != covered) fail("tensor ", name, ": part ", covered, " of it is missing");
+    covered += a.parts[i].spans[level];
     std::size_t next = i;
-    while (next < end && a.parts[next].first[level] == index) ++next;
+    while (next < end && a.parts[next].key[level] == index) ++next;
     Tensor child = join(name, a, i, next, level + 1);
     children.push_back(a.kinds[level] == BindStep::Kind::select ? child.unsqueeze(0) : child);
     i = next;
   }
-  if (a.counts[level] != 0 && a.counts[level] != static_cast<std::int64_t>(children.size())) {
-    fail("tensor ", name, ": ", children.size(), " of its ", a.counts[level], " parts are there");
+  if (a.counts[level] != 0 && a.counts[level] != covered) {
+    fail("tensor ", name, ": ", covered, " of its ", a.counts[level], " parts are there");
   }
   if (children[0].dtype().is_block()) fail("tensor ", name, ": block-quantised parts cannot be put together");
   return ops::concat(children, 0);
@@ -106,17 +116,16 @@ std::vector<std::pair<std::string, Tensor>> unbind(Module& module, const Binding
     const Place place = place_of(name, bindings, like);
     Assembly& assembly = assemblies[place.name];
     if (assembly.parts.empty()) order.push_back(place.name);
-    std::vector<std::int64_t> key;
-    const Tensor part = undo(p.value.detach(), place, key, assembly);
-    if (!assembly.parts.empty() && assembly.parts[0].first.size() != key.size()) {
+    Assembly::Part part = undo(p.value.detach(), place, assembly);
+    if (!assembly.parts.empty() && assembly.parts[0].key.size() != part.key.size()) {
       fail("tensor ", place.name, ": the parameters that share it do so in different ways");
     }
-    assembly.parts.emplace_back(std::move(key), part);
+    assembly.parts.push_back(std::move(part));
   });
   std::vector<std::pair<std::string, Tensor>> out;
   for (const std::string& name : order) {
     Assembly& a = assemblies[name];
-    std::stable_sort(a.parts.begin(), a.parts.end(), [](const auto& x, const auto& y) { return x.first < y.first; });
+    std::stable_sort(a.parts.begin(), a.parts.end(), [](const auto& x, const auto& y) { return x.key < y.key; });
     const Tensor whole = join(name, a, 0, a.parts.size(), 0);
     out.emplace_back(name, whole.dtype().is_block() ? whole : ops::contiguous(whole));
   }

@@ -53,7 +53,9 @@ std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights)
   c.embedding_multiplier = static_cast<float>(std::sqrt(static_cast<double>(c.hidden)));
   c.attention_softcap = static_cast<float>(reader.number_or(gguf ? "attn_logit_softcapping" : "attn_logit_softcapping", gguf ? 50.0 : 0.0));
   c.logit_softcap = static_cast<float>(reader.number_or("final_logit_softcapping", gguf ? 30.0 : 0.0));
-  const double scalar = gguf ? static_cast<double>(c.head_dim) : reader.number_or("query_pre_attn_scalar", 256.0);
+  // A GGUF file does not say; of the published models the one of 46 layers has hidden / heads, the others a head's width.
+  const double of_size = static_cast<double>(c.layers == 46 ? c.hidden / c.heads : c.head_dim);
+  const double scalar = gguf ? of_size : reader.number_or("query_pre_attn_scalar", 256.0);
   if (!(scalar > 0)) reader.bad("query_pre_attn_scalar", "must be positive");
   c.attention_scale = static_cast<float>(1.0 / std::sqrt(scalar));
   const std::int64_t window = reader.integer_or(gguf ? "attention.sliding_window" : "sliding_window", 4096, 1, most);
