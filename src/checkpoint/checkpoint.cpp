@@ -70,9 +70,9 @@ Checkpoint open_folder(const std::string& path) {
   if (const fs::path file = folder / "pytorch_model.bin"; fs::exists(file)) {
     c.weights = TorchFile::open(file.string());
   } else if (std::string bare = only_torch_file(folder); !bare.empty()) {
-    const Checkpoint file = open_torch(bare);
-    c.meta = file.meta;
-    c.weights = file.weights;
+    const Checkpoint torch = open_torch(bare);
+    c.meta = torch.meta;
+    c.weights = torch.weights;
   }
   return c;
 }

@@ -125,7 +125,7 @@ Recurrence wkv7(const Tensor& r, const Tensor& w, const Tensor& k, const Tensor&
                 std::span<const Tensor> states, std::span<const RecurrenceSegment> segments) {
   check_heads("wkv7", r, {&w, &k, &v, &a, &b}, states);
   const Tensor rows[] = {r, w, k, v, a, b};
-  const auto start = [](Runtime& rt, std::span<const Tensor> in, std::span<Tensor> out, const WkvAttrs& a) { return try_launch(wkv7_op, rt, in, out, &a); };
+  const auto start = [](Runtime& rt, std::span<const Tensor> in, std::span<Tensor> out, const WkvAttrs& attrs) { return try_launch(wkv7_op, rt, in, out, &attrs); };
   return run(wkv7_op, rows, {}, states, segments, start, [&](const Step& in, Tensor& state) {
     const Tensor seen = across(times(in[4], state));
     state = add(add(mul(column(in[1]), state), mul(column(in[5]), seen)), mul(column(in[2]), across(in[3])));
