@@ -463,12 +463,11 @@ std::unique_ptr<Module> build_hybrid(const Metadata& meta, const WeightSource& w
     s.head_size = reader.integer_or("head_size", 64, 1, 4096);
     if (reader.integer_or("wkv_version", 7, 1, 99) != 7) reader.bad("wkv_version", "only 7 is supported");
     if (!reader.boolean_or("wkv_has_gate", true)) s.gate_rank = 0;
+    s.head_norm = reader.boolean_or("wkv_has_group_norm", true);
     if (reader.string_or("wkv_layers", "full") != "full") reader.bad("wkv_layers", "models that keep attention layers are not supported");
   }
   s.hybrid = true;
-  // The head's norm is there or not; a tiny config without tensors says so itself.
-  const bool named = shapes.find("model.embeddings.weight") != nullptr;
-  s.head_norm = named ? shapes.find(cat(first_attn, "g_norm.weight")) != nullptr : true;
+  if (meta.format == Metadata::Format::gguf) s.head_norm = shapes.find(cat(first_attn, "g_norm.weight")) != nullptr;
   read_tensors(s, shapes, weights);
   return std::make_unique<Rwkv7>(s);
 }
@@ -481,7 +480,7 @@ Json tiny7() {
 Json tiny_hybrid() {
   return parse_json(R"({"architectures":["RwkvHybridForCausalLM"],"model_type":"rwkv_hybrid","vocab_size":53,"hidden_size":48,"head_size":16,
     "intermediate_size":72,"num_hidden_layers":2,"decay_low_rank_dim":6,"a_low_rank_dim":5,"v_low_rank_dim":7,"gate_low_rank_dim":9,
-    "rms_norm_eps":1e-6,"wkv_has_gate":true,"wkv_version":7})", "tiny config");
+    "rms_norm_eps":1e-6,"wkv_has_gate":true,"wkv_has_group_norm":false,"wkv_version":7})", "tiny config");
 }
 
 constexpr ModelDef records[] = {{"rwkv7", Role::language_model, "recurrent", claims7, build7, bindings7, tiny7},
