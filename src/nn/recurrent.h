@@ -24,6 +24,7 @@ class RecurrentLayer {
 
   // Every row's predecessor in its sequence; x is what the next forward shifts in. Once for each shifted row, in order.
   Tensor shift(const Tensor& x);
+  bool has_states() const { return batch_.has_states(); }  // of any sequence
   // One recurrence state a segment.
   std::vector<Tensor> states() const;
   std::span<const RecurrenceSegment> segments() const { return segments_; }
