@@ -169,8 +169,8 @@ TEST(GgufVocabulary, BadOnesSayWhatIsWrong) {
   w.pre = "nonsense";
   expect_error(w, "m.gguf: tokenizer.ggml.pre 'nonsense' is not known here; convert the model again with a newer converter, or use its Hugging Face folder");
   w = v;
-  w.model = "rwkv";
-  expect_error(w, "m.gguf: tokenizer.ggml.model 'rwkv' is not supported (gpt2, llama, bert, t5 and gemma4 are)");
+  w.model = "plamo2";
+  expect_error(w, "m.gguf: tokenizer.ggml.model 'plamo2' is not supported (gpt2, llama, bert, t5, rwkv and gemma4 are)");
   w = v;
   w.tokens.clear();
   expect_error(w, "m.gguf: tokenizer.ggml.tokens is missing or empty");

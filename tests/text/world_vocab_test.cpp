@@ -11,9 +11,9 @@ namespace tashika {
 namespace {
 
 TEST(WorldTokenizer, IsTheReference) {
-  const Tokenizer tokenizer = tokenizer_from_world(read_test_file("vocab/world.txt"), "world.txt");
+  const Tokenizer tokenizer = tokenizer_from_world(read_test_file("world/vocab.txt"), "world.txt");
   EXPECT_EQ(tokenizer.eos(), TokenId{0});
-  const Json cases = read_test_json("vocab/world.json");
+  const Json cases = read_test_json("world/texts.json");
   ASSERT_GE(cases.as_array().size(), 100u);
   for (const Json& c : cases.as_array()) {
     const std::string text = c["text"].as_string();
@@ -24,7 +24,7 @@ TEST(WorldTokenizer, IsTheReference) {
 }
 
 TEST(WorldTokenizer, BytesThatAreNoTextStayWhatTheyAre) {
-  const Tokenizer tokenizer = tokenizer_from_world(read_test_file("vocab/world.txt"), "world.txt");
+  const Tokenizer tokenizer = tokenizer_from_world(read_test_file("world/vocab.txt"), "world.txt");
   std::string all;
   for (int i = 255; i >= 0; --i) all += static_cast<char>(i);
   EXPECT_EQ(tokenizer.decode(tokenizer.encode(all)), all);
