@@ -497,7 +497,7 @@ Json tiny_2() {
     "intermediate_size":56,"num_hidden_layers":3,"num_attention_heads":5,"q_lora_rank":null,"kv_lora_rank":22,
     "qk_nope_head_dim":12,"qk_rope_head_dim":6,"v_head_dim":10,"max_position_embeddings":512,"rms_norm_eps":1e-6,
     "hidden_act":"silu","first_k_dense_replace":1,"n_routed_experts":6,"n_shared_experts":2,"num_experts_per_tok":2,
-    "moe_intermediate_size":20,"topk_method":"group_limited_greedy","n_group":3,"topk_group":2,"routed_scaling_factor":1.5,
+    "moe_intermediate_size":20,"topk_method":"group_limited_greedy","n_group":3,"topk_group":1,"routed_scaling_factor":1.5,
     "norm_topk_prob":false,"rope_theta":10000.0,"rope_scaling":{"type":"yarn","factor":8.0,"mscale":0.7,"mscale_all_dim":0.7,
     "original_max_position_embeddings":64},"tie_word_embeddings":false})",
       "tiny config");
