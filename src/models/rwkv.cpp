@@ -472,7 +472,8 @@ void read_heads(Sizes& s, const Shapes& shapes, const WeightSource& weights, std
   s.head_size = s.decay_width = s.bonus_width = head_size;
   s.heads = s.attention / head_size;
   if (shapes.find(bonus) != nullptr) {
-    s.heads = shapes.of(bonus, 2)[0];
+    const Shape stored = shapes.find(bonus)->shape;  // [heads], [heads, n], or either with further dimensions of one
+    s.heads = stored.rank() == 1 || stored.rank() == 2 ? stored[0] : shapes.of(bonus, 2)[0];
     if (s.heads < 1 || s.attention % s.heads != 0) fail(weights.origin(), ": ", bonus, " has ", s.heads, " heads, which do not divide a width of ", s.attention);
     s.head_size = s.attention / s.heads;
     s.bonus_width = std::max<std::int64_t>(1, shapes.numel(bonus) / s.heads);
