@@ -1,7 +1,10 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "base/error.h"
 #include "decode/sampling.h"
+#include "text/grammar/grammar.h"
 
 namespace tashika {
 namespace {
@@ -9,6 +12,22 @@ namespace {
 bool likelier(const Candidate& a, const Candidate& b) { return a.logit > b.logit || (a.logit == b.logit && a.id < b.id); }
 
 }  // namespace
+
+void apply_mask(std::span<float> logits, const TokenMask& allowed) {
+  constexpr float never = -std::numeric_limits<float>::infinity();
+  const std::span<const std::uint64_t> words = allowed.words();
+  bool any = false;
+  for (std::size_t begin = 0; begin < logits.size(); begin += 64) {
+    const std::uint64_t word = begin / 64 < words.size() ? words[begin / 64] : 0;
+    const std::size_t end = std::min(begin + 64, logits.size());
+    any |= word != 0;
+    if (word == ~std::uint64_t{0}) continue;
+    for (std::size_t i = begin; i < end; ++i) {
+      if (((word >> (i - begin)) & 1) == 0) logits[i] = never;
+    }
+  }
+  if (!any) fail("no token of this model can go on with the grammar");
+}
 
 Candidates::Candidates(std::span<const float> logits, std::int64_t k) {
   const auto count = static_cast<std::int64_t>(logits.size());

@@ -99,6 +99,7 @@ std::int64_t Sequence::prompt(std::span<const std::int32_t> tokens) {
   failure_.clear();
   events_.clear();
   sampler_.rollback(0);
+  grammar_ = options_.grammar;
   stops_ = StopMatcher(options_.stop);
   if (tokenizer_ != nullptr) stream_ = std::make_unique<StreamDecoder>(*tokenizer_, true);
   return kept;
@@ -139,18 +140,20 @@ void Sequence::make_ready() {
 
 TokenEvent Sequence::accept(std::span<const float> logits) {
   const std::span<const std::int32_t> history(tokens_);
-  Choice choice = sampler_.sample(logits, history, options_.logprobs);
+  if (grammar_) grammar_->mask(mask_);
+  Choice choice = sampler_.sample(logits, history, options_.logprobs, grammar_ ? &mask_ : nullptr);
+  if (grammar_) grammar_->accept(choice.id);
   TokenEvent event;
   event.id = choice.id;
   event.logprob = choice.logprob;
   event.top = std::move(choice.top);
   tokens_.push_back(choice.id);
   ++answered_;
-  const bool ends = !options_.ignore_eos && std::ranges::binary_search(end_tokens_, choice.id);
+  const bool ends = (!options_.ignore_eos && std::ranges::binary_search(end_tokens_, choice.id)) || (grammar_ && grammar_->ended());
   // An embedding may have rows that the tokenizer lacks.
   const bool has_text = stream_ && !ends && choice.id < tokenizer_->id_limit();
   if (has_text) event.text = stops_.push(stream_->push(choice.id));
-  if (ends) {
+  if (ends || (grammar_ && grammar_->must_end())) {
     event.finish = Finish::end;
   } else if (stops_.hit()) {
     event.finish = Finish::stop;

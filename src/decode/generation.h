@@ -22,6 +22,7 @@
 #include "nn/language_model.h"
 #include "nn/state.h"
 #include "tensor/runtime.h"
+#include "text/grammar/grammar.h"
 
 namespace tashika {
 
@@ -51,6 +52,8 @@ struct GenerationOptions {
   bool ignore_eos = false;
   std::vector<std::string> stop;
   int logprobs = -1;  // -1: none; N: the chosen token's and the N likeliest
+  // What an answer must follow, in its first state. The answer ends where it must.
+  std::optional<GrammarState> grammar;
   SamplingOptions sampling;
 };
 
@@ -92,6 +95,8 @@ class Sequence {
   std::int64_t pending() const { return static_cast<std::int64_t>(tokens_.size()) - state_->length(); }
   Finish finished() const { return finished_; }
   const std::string& failure() const { return failure_; }
+  // Where the answer is in its grammar; null without one.
+  const GrammarState* grammar() const { return grammar_ ? &*grammar_ : nullptr; }
   const std::string& stop_string() const { return stops_.matched(); }
   std::int64_t context() const { return context_; }
   std::int64_t dropped() const { return dropped_; }  // tokens that shifts have dropped since prompt()
@@ -115,6 +120,8 @@ class Sequence {
   std::uint64_t seed_ = 0;
   Sampler sampler_;
   StopMatcher stops_;
+  std::optional<GrammarState> grammar_;
+  TokenMask mask_;
   std::unique_ptr<StreamDecoder> stream_;
   std::unique_ptr<SequenceState> state_;
   std::vector<std::int32_t> tokens_;

@@ -5,6 +5,7 @@
 #include "base/options.h"
 #include "base/random.h"
 #include "decode/sampling.h"
+#include "text/grammar/grammar.h"
 #include "text/tokenizer.h"
 
 namespace tashika {
@@ -102,7 +103,7 @@ void Sampler::rollback(std::int64_t length) {
   while (!mirostat_.empty() && mirostat_.back().length > length) mirostat_.pop_back();
 }
 
-Choice Sampler::sample(std::span<const float> raw, std::span<const std::int32_t> history, int logprobs) {
+Choice Sampler::sample(std::span<const float> raw, std::span<const std::int32_t> history, int logprobs, const TokenMask* allowed) {
   const auto position = static_cast<std::int64_t>(history.size());
   scratch_.assign(raw.begin(), raw.end());
   const std::span<float> logits(scratch_);
@@ -112,6 +113,7 @@ Choice Sampler::sample(std::span<const float> raw, std::span<const std::int32_t>
   apply_bias(logits, options_.logit_bias);
   apply_penalties(logits, options_, history);
   apply_dry(logits, options_, history, breaker_);
+  if (allowed != nullptr) apply_mask(logits, *allowed);
 
   Choice choice;
   if (options_.greedy()) {

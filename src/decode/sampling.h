@@ -11,6 +11,7 @@
 namespace tashika {
 
 class Options;
+class TokenMask;
 class Tokenizer;
 
 struct SamplingOptions {
@@ -77,6 +78,9 @@ class Candidates {
 void apply_bias(std::span<float> logits, const std::map<std::int32_t, float>& bias);
 void apply_penalties(std::span<float> logits, const SamplingOptions& options, std::span<const std::int32_t> history);
 
+// Rules out what the mask does not hold. Error when nothing is left.
+void apply_mask(std::span<float> logits, const TokenMask& allowed);
+
 // DRY ("don't repeat yourself", p-e-w 2024): a token that would lengthen a repetition already longer
 // than the allowed length pays multiplier · base^(length − allowed). `breaker[id]`: the token ends a
 // repetition; may be shorter than the vocabulary.
@@ -100,8 +104,9 @@ class Sampler {
   Sampler(const SamplingOptions& options, std::uint64_t seed, std::uint32_t sequence, const Tokenizer* tokenizer);
 
   // Chooses the token that follows `history`. Its number of tokens is the position of the draw.
-  // `logprobs` < 0: none wanted; 0: the chosen token's; N: the N likeliest too.
-  Choice sample(std::span<const float> logits, std::span<const std::int32_t> history, int logprobs = -1);
+  // `logprobs` < 0: none wanted; 0: the chosen token's; N: the N likeliest too. `allowed`: the only ids that may be
+  // chosen; null: all.
+  Choice sample(std::span<const float> logits, std::span<const std::int32_t> history, int logprobs = -1, const TokenMask* allowed = nullptr);
   // Forgets what was drawn at and after this position (mirostat's memory).
   void rollback(std::int64_t length);
 

@@ -1,7 +1,9 @@
 #include "base/error.h"
 #include "base/terminal.h"
 #include "checkpoint/generation_defaults.h"
+#include "checkpoint/tokenizer_files.h"
 #include "cli/common.h"
+#include "cli/grammar_settings.h"
 #include "cli/verb.h"
 #include "decode/generation.h"
 
@@ -21,6 +23,7 @@ class Generate final : public Command {
     o.toggle("--json", json_, "print {\"ids\":[…]}; a list of lists for several --ids");
     o.value("-b, --batch-size, -ub, --ubatch-size", "N", chunk_, "tokens of a prompt that one forward takes").range(1, 1 << 20);
     tashika::describe(o, generation_);
+    tashika::cli::describe(o, grammar_);
     tashika::cli::describe(o, compute_);
   }
 
@@ -29,8 +32,15 @@ class Generate final : public Command {
     if (ids_.sequences.empty()) fail_with(ErrorKind::usage, "--ids is missing");
     if (!generation_.stop.empty()) fail_with(ErrorKind::usage, "--stop: generate knows ids only; use run");
     check(generation_.sampling);
+    const std::optional<Grammar> grammar = grammar_.compile();
     const std::unique_ptr<Engine> engine = open_engine(name, compute_, context.log);
     const std::vector<std::int32_t> end = end_tokens(engine->checkpoint);
+    std::optional<Tokenizer> tokenizer;
+    if (grammar) {
+      // A grammar is about text: here alone ids need their tokenizer.
+      tokenizer.emplace(load_tokenizer(engine->checkpoint));
+      generation_.grammar = grammar_start(*grammar, *tokenizer, engine->model->info().vocab, end);
+    }
     std::vector<std::unique_ptr<Sequence>> sequences;
     std::vector<Sequence*> running;
     for (std::size_t i = 0; i < ids_.sequences.size(); ++i) {
@@ -64,6 +74,7 @@ class Generate final : public Command {
       }
     }
     for (const std::unique_ptr<Sequence>& s : sequences) {
+      check_answer(*s, context.log);
       if (s->finished() == Finish::context) {
         fail_with(ErrorKind::limit, cat("the context of ", s->context(), " is full; use a larger -c or --on-overflow shift"));
       }
@@ -76,6 +87,7 @@ class Generate final : public Command {
   ComputeSettings compute_;
   IdsSetting ids_;
   GenerationOptions generation_;
+  GrammarSettings grammar_;
   std::int64_t chunk_ = 512;
   bool json_ = false;
 };

@@ -9,6 +9,7 @@
 #include "cli/answer.h"
 #include "cli/chat.h"
 #include "cli/common.h"
+#include "cli/grammar_settings.h"
 #include "cli/verb.h"
 
 namespace tashika::cli {
@@ -27,6 +28,7 @@ class Run final : public Command {
     o.toggle("--raw", raw_, "complete the text as it is, without the chat template");
     o.value("--template, --chat-template-file", "FILE.jinja", template_, "this chat template instead of the model's").completes(ValueHint::file);
     o.value("-b, --batch-size, -ub, --ubatch-size", "N", chunk_, "tokens of a prompt that one forward takes").range(1, 1 << 20);
+    tashika::cli::describe(o, grammar_);
     tashika::cli::describe(o, chat_);
     tashika::cli::describe(o, compute_);
   }
@@ -36,6 +38,7 @@ class Run final : public Command {
     const std::optional<std::string> prompt = whole_prompt();
     if (!prompt && !stdin_is_terminal()) fail_with(ErrorKind::usage, "nothing to answer: standard input is empty; give a PROMPT or -p");
     check(chat_.generation.sampling);
+    const std::optional<Grammar> grammar = grammar_.compile();
     const std::unique_ptr<Engine> engine = open_engine(setting_.model.empty() ? std::string(default_model) : setting_.model, compute_, context.log);
     const Tokenizer tokenizer = load_tokenizer(engine->checkpoint);
     const PromptFormat format = prompt_format(engine->checkpoint, prompt.has_value(), context.log);
@@ -46,6 +49,7 @@ class Run final : public Command {
     if (limit > 0 && chat_.generation.context > limit) {
       context.log.write(LogLevel::warn, cat("-c ", chat_.generation.context, " is more than the ", limit, " positions that this model was made for"));
     }
+    if (grammar) chat_.generation.grammar = grammar_start(*grammar, tokenizer, engine->model->info().vocab, ends);
     Conversation conversation(*engine->model, *engine->rt, tokenizer, format, ends, chat_.generation, chunk_);
     conversation.set_system(chat_.system);
     if (!prompt) {
@@ -57,6 +61,7 @@ class Run final : public Command {
     stream_answer(conversation, context.log);
     log_memory(context.log);
     if (stdout_is_terminal()) write_stdout("\n");
+    check_answer(conversation.sequence(), context.log);
     if (chat_.stats) write_stderr(cat(stats_line(conversation.stats()), "\n"));
     if (const std::string note = overflow_note(conversation); !note.empty()) fail_with(ErrorKind::limit, note);
     return 0;
@@ -132,6 +137,7 @@ class Run final : public Command {
   ModelSetting setting_;
   ComputeSettings compute_;
   ChatSettings chat_;
+  GrammarSettings grammar_;
   std::optional<std::string> argument_, prompt_, file_, template_;
   std::int64_t chunk_ = 512;
   bool raw_ = false;
