@@ -144,6 +144,7 @@ void describe(Reader& r, Recipe& recipe) {
 
   r.field("data.train", recipe.data.train);
   r.field("data.validation", recipe.data.validation);
+  r.field("data.sample", recipe.data.sample);
   r.field("data.loss_on", recipe.data.loss_on, {{"answers", LossOn::answers}, {"all", LossOn::all}});
   r.field("data.seq_len", recipe.data.seq_len, 2, 1 << 24);
   r.field("data.packing", recipe.data.packing);
@@ -174,6 +175,7 @@ void describe(Reader& r, Recipe& recipe) {
   r.field("train.on_nan", t.on_nan, {{"stop", NanPolicy::stop}, {"skip", NanPolicy::skip}});
   r.field("train.spike_factor", t.spike_factor, 0, 1e6);
   r.field("train.eval_every", t.eval_every, 0, many);
+  r.field("train.sample_every", t.sample_every, 0, many);
   r.field("train.router_aux_loss_coef", t.router_aux_loss_coef, 0, 1e6);
 
   r.field("output.dir", recipe.output.dir);

@@ -36,6 +36,7 @@ struct Recipe {
     bool packing = false;            // several rows share a sequence of seq_len, each attending to itself only
     std::vector<std::string> validation;
     LossOn loss_on = LossOn::answers;
+    std::string sample;  // a prompt that the model continues now and then, greedily
   } data;
 
   struct TrainPart {
@@ -57,6 +58,7 @@ struct Recipe {
     NanPolicy on_nan = NanPolicy::stop;
     double spike_factor = 0;    // a gradient norm above this many times its running mean is a spike, and skipped; 0: off
     std::int64_t eval_every = 0;  // steps between looks at the validation rows; 0: at the end only
+    std::int64_t sample_every = 0;  // steps between continuations of data.sample; 0: at the end only
     double router_aux_loss_coef = -1;  // below 0: the config's, if its output_router_logits is true
   } train;
 

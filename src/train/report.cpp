@@ -129,6 +129,11 @@ void write_report(const std::string& out, const Json& recipe) {
   html += chart("Gradient norm", {{"#7c3aed", series(lines, "grad_norm")}});
   html += chart("Learning rate", {{"#059669", series(lines, "lr")}});
   html += chart("Input tokens a second", {{"#d97706", series(lines, "tokens_per_s")}});
+  std::string samples;
+  for (const Json& line : lines) {
+    if (line["sample"].is_string()) samples += cat("<tr><td>", line["step"].as_integer(), "</td><td>", escape(line["sample"].as_string()), "</td></tr>\n");
+  }
+  if (!samples.empty()) html += cat("<h2>Samples by step</h2><table>", samples, "</table>\n");
   html += cat("<h2>Recipe</h2><pre>", escape(dump_json(recipe, JsonStyle::python, 2)), "</pre></body></html>\n");
   write_file(join_path(out, "report.html"), html);
 }

@@ -21,6 +21,7 @@ class TextRows {
   // {"text": …}, {"prompt": …, "completion": …} or {"messages": […], "tools": […]}. `where` stands in errors.
   TrainingRow row(const Json& value, const std::string& where) const;
   TrainingRow plain(std::string_view text) const;
+  const Tokenizer& tokenizer() const { return tokenizer_; }
 
  private:
   TrainingRow conversation(const Json& value, const std::string& where) const;

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "ops/elementwise.h"
+#include "ops/norm.h"
 #include "ops/training.h"
 #include "train/metrics.h"
 #include "train/report.h"
@@ -36,6 +37,7 @@ Json StepRecord::json() const {
     out.set("router_loss", number(router_loss));
   }
   if (validation_loss >= 0) out.set("validation_loss", validation_loss);
+  if (!sample.empty()) out.set("sample", sample);
   if (!skipped.empty()) out.set("skipped", skipped);
   return out;
 }
@@ -138,6 +140,22 @@ double Trainer::validation_loss() {
   return tokens > 0 ? total / static_cast<double>(tokens) : 0;
 }
 
+std::string Trainer::sample() {
+  const WithoutTape forward_only(trained_);
+  const TextRows words(text_checkpoint(start_), recipe_.data.loss_on);
+  const std::unique_ptr<SequenceState> state = start_.model->new_state(rt_);
+  std::vector<std::int32_t> next = words.tokenizer().encode_prompt(recipe_.data.sample), out;
+  if (next.empty()) return {};
+  while (out.size() < 64) {
+    const Slice slice{state.get(), next, 1};
+    const std::int64_t id = ops::top_k(start_.model->forward(rt_, {&slice, 1}), 1).ids.to_host_int()[0];
+    if (id == words.tokenizer().eos() || id >= words.tokenizer().id_limit()) break;
+    out.push_back(static_cast<std::int32_t>(id));
+    next = {out.back()};
+  }
+  return words.tokenizer().decode(out, true, DecodeErrors::replace);
+}
+
 void Trainer::update(StepRecord& record) {
   const Recipe::TrainPart& t = recipe_.train;
   if (!std::isfinite(record.loss) || !std::isfinite(record.grad_norm)) {
@@ -187,6 +205,7 @@ StepRecord Trainer::step() {
   record.tokens_per_s = static_cast<double>(record.input_tokens) / std::max(1e-9, seconds_since(begin));
   const bool last = record.step == recipe_.train.steps;
   if (validation_ && (last || (recipe_.train.eval_every > 0 && record.step % recipe_.train.eval_every == 0))) record.validation_loss = validation_loss();
+  if (!recipe_.data.sample.empty() && (last || (recipe_.train.sample_every > 0 && record.step % recipe_.train.sample_every == 0))) record.sample = sample();
   return record;
 }
 

@@ -27,6 +27,7 @@ struct StepRecord {
   bool routed = false;        // then the loss is told in parts, too
   double cross_entropy = 0, router_loss = 0;
   double validation_loss = -1;  // below 0: not looked at in this step
+  std::string sample;           // what data.sample was continued with; empty: not in this step
   std::string skipped;          // why there was no update; empty when there was one
   Json json() const;
 };
@@ -54,6 +55,8 @@ class Trainer {
   };
   Evaluated gradients(std::span<const MicroBatch> batches);  // replaces the gradients of all trained tensors
   double validation_loss();
+  // A greedy continuation of data.sample, at most 64 tokens.
+  std::string sample();
   std::vector<Trained>& trained() { return trained_; }
 
  private:

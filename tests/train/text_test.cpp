@@ -7,7 +7,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "support/runtimes.h"
 #include "train/bpe_training.h"
+#include "train/trainer.h"
 
 namespace tashika {
 namespace {
@@ -73,6 +75,26 @@ TEST(TextRows, CompletionsAndPlainTextEndWithEos) {
   EXPECT_EQ(learnt(c, rows.row(parse_json(R"({"prompt":"the cat ","completion":"sat"})", "row"), "row")), "[sat</s>]");
   EXPECT_EQ(learnt(c, rows.row(parse_json(R"({"text":"the mat"})", "row"), "row")), "[the mat</s>]");
   EXPECT_EQ(learnt(c, rows.plain("the cat")), "[the cat</s>]");
+}
+
+// A fresh model beside a tokenizer learns one text by heart, and says it in metrics and report.
+TEST(TextRows, SamplesShowWhatIsLearnt) {
+  const Checkpoint c = text_folder("");
+  write_file(join_path(c.path, "config.json"), R"({"architectures":["LlamaForCausalLM"],"model_type":"llama","vocab_size":300,"hidden_size":32,
+    "intermediate_size":48,"num_hidden_layers":1,"num_attention_heads":2,"num_key_value_heads":2,"max_position_embeddings":64,
+    "rms_norm_eps":1e-5,"tie_word_embeddings":false})");
+  const std::string rows = join_path(c.path, "rows.jsonl"), out = join_path(c.path, "out");
+  write_file(rows, "{\"text\":\"the cat sat on the mat\"}\n");
+  const Json values = parse_json(cat(R"({"model":{"config":")", c.path, R"("},"data":{"train":")", rows, R"(","sample":"the cat"},"train":{"steps":60,"lr":0.01,)",
+                                     R"("sample_every":30},"output":{"dir":")", out, R"("}})"), "recipe");
+  const auto rt = test::runtime("cpu", 1, ComputeMode::exact);
+  std::vector<std::string> samples;
+  train(read_recipe(values, "recipe"), *rt, [&](const StepRecord& r) {
+    if (!r.sample.empty()) samples.push_back(r.sample);
+  });
+  ASSERT_EQ(samples.size(), 2u);
+  EXPECT_EQ(samples.back(), " sat on the mat");
+  EXPECT_NE(read_file(join_path(out, "report.html"), 1 << 20).find(" sat on the mat"), std::string::npos);
 }
 
 TEST(TextRows, ErrorsSayWhatIsMissing) {
