@@ -93,6 +93,10 @@ class TASHIKA_API Model {
   Answer generate(std::string_view prompt, const GenerateOptions& options = {}, const OnText& on_text = {});
   Answer generate(std::span<const std::int32_t> ids, const GenerateOptions& options = {});
 
+  // What belongs between two texts, by models trained for it. `suffix_first`: the order suffix, prefix, middle.
+  Answer infill(std::string_view prefix, std::string_view suffix, const GenerateOptions& options = {}, const OnText& on_text = {},
+                bool suffix_first = false);
+
   // The prompt text that the model's chat template makes of a conversation.
   std::string render(std::span<const Message> messages) const;
 

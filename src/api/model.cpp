@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "api/impl.h"
@@ -5,6 +6,7 @@
 #include "checkpoint/template_files.h"
 #include "checkpoint/tokenizer_files.h"
 #include "decode/evaluate.h"
+#include "decode/infill.h"
 #include "registry/registry.h"
 #include "version.h"
 
@@ -134,6 +136,19 @@ Answer Model::generate(std::span<const std::int32_t> ids, const GenerateOptions&
     Sequence sequence(*impl_->model, *impl_->rt, generation_options(options), impl_->end, nullptr);
     sequence.prompt(ids);
     return answer(*impl_, sequence, {});
+  });
+}
+
+Answer Model::infill(std::string_view prefix, std::string_view suffix, const GenerateOptions& options, const OnText& on_text, bool suffix_first) {
+  return guarded([&] {
+    const Tokenizer& tokenizer = impl_->need_tokenizer();
+    const Infill marks = need_infill(tokenizer, impl_->checkpoint.meta.values);
+    std::vector<std::int32_t> end = impl_->end;
+    end.insert(end.end(), marks.ends.begin(), marks.ends.end());
+    std::ranges::sort(end);
+    Sequence sequence(*impl_->model, *impl_->rt, generation_options(options), end, &tokenizer);
+    sequence.prompt(infill_prompt(tokenizer, marks, prefix, suffix, suffix_first ? InfillOrder::spm : InfillOrder::psm));
+    return answer(*impl_, sequence, on_text);
   });
 }
 

@@ -11,6 +11,7 @@
 #include "cli/common.h"
 #include "cli/grammar_settings.h"
 #include "cli/verb.h"
+#include "decode/infill.h"
 
 namespace tashika::cli {
 namespace {
@@ -22,10 +23,13 @@ class Run final : public Command {
   void describe(Options& o) override {
     tashika::cli::describe(o, setting_);
     o.positional("PROMPT", argument_, "what to answer; without it (and without piped input) an interactive chat");
+    o.positional("SUFFIX", suffix_, "with --fim: what stands behind the wanted text");
     o.group("Prompt");
     o.value("-p, --prompt", "TEXT", prompt_, "the prompt, whatever it looks like");
     o.value("-f, --file", "FILE", file_, "the prompt from a file").completes(ValueHint::file);
     o.toggle("--raw", raw_, "complete the text as it is, without the chat template");
+    o.toggle("--fim", fim_, "fill in the middle: MODEL --fim PREFIX SUFFIX gives what belongs between them");
+    o.value("--fim-order", "psm|spm", fim_order_, "prefix or suffix first, as the model was trained");
     o.value("--template, --chat-template-file", "FILE.jinja", template_, "this chat template instead of the model's").completes(ValueHint::file);
     o.value("-b, --batch-size, -ub, --ubatch-size", "N", chunk_, "tokens of a prompt that one forward takes").range(1, 1 << 20);
     tashika::cli::describe(o, grammar_);
@@ -34,6 +38,8 @@ class Run final : public Command {
   }
 
   int run(Context& context) override {
+    if (fim_) return infill(context);
+    if (suffix_) fail_with(ErrorKind::usage, cat("unexpected argument \"", *suffix_, "\": only --fim takes a PREFIX and a SUFFIX"));
     tell_model_from_prompt();
     const std::optional<std::string> prompt = whole_prompt();
     if (!prompt && !stdin_is_terminal()) fail_with(ErrorKind::usage, "nothing to answer: standard input is empty; give a PROMPT or -p");
@@ -74,6 +80,33 @@ class Run final : public Command {
     if (setting_.by_flag || !spaced || argument_ || file_type(setting_.model) != FileType::none) return;
     argument_ = setting_.model;
     setting_.model.clear();
+  }
+
+  int infill(Context& context) {
+    if (setting_.model.empty() || !argument_ || !suffix_ || prompt_ || file_) {
+      fail_with(ErrorKind::usage, "--fim takes a MODEL, a PREFIX and a SUFFIX: tashika run MODEL --fim PREFIX SUFFIX");
+    }
+    if (fim_order_ != "psm" && fim_order_ != "spm") fail_with(ErrorKind::usage, cat("--fim-order: \"", fim_order_, "\" is neither psm nor spm"));
+    check(chat_.generation.sampling);
+    const std::unique_ptr<Engine> engine = open_engine(setting_.model, compute_, context.log);
+    const Tokenizer tokenizer = load_tokenizer(engine->checkpoint);
+    const Infill marks = need_infill(tokenizer, engine->checkpoint.meta.values);
+    apply_defaults(engine->checkpoint, context);
+    std::vector<std::int32_t> ends = end_tokens(engine->checkpoint);
+    ends.insert(ends.end(), marks.ends.begin(), marks.ends.end());
+    if (const std::optional<TokenId> eos = tokenizer.eos()) ends.push_back(*eos);
+    std::ranges::sort(ends);
+    ends.erase(std::ranges::unique(ends).begin(), ends.end());
+    Sequence sequence(*engine->model, *engine->rt, chat_.generation, ends, &tokenizer);
+    sequence.prompt(infill_prompt(tokenizer, marks, *argument_, *suffix_, fim_order_ == "spm" ? InfillOrder::spm : InfillOrder::psm));
+    Generator generator(*engine->model, *engine->rt, chunk_);
+    while (const std::optional<TokenEvent> event = generator.next(sequence)) {
+      if (!event->text.empty()) write_stdout(event->text);
+    }
+    log_memory(context.log);
+    if (stdout_is_terminal()) write_stdout("\n");
+    if (sequence.finished() == Finish::context) fail_with(ErrorKind::limit, cat("the context of ", sequence.context(), " positions is full; use a larger -c"));
+    return 0;
   }
 
   // -p, the argument, the file and piped input, in this order, those that there are.
@@ -138,9 +171,10 @@ class Run final : public Command {
   ComputeSettings compute_;
   ChatSettings chat_;
   GrammarSettings grammar_;
-  std::optional<std::string> argument_, prompt_, file_, template_;
+  std::optional<std::string> argument_, suffix_, prompt_, file_, template_;
+  std::string fim_order_ = "psm";
   std::int64_t chunk_ = 512;
-  bool raw_ = false;
+  bool raw_ = false, fim_ = false;
 };
 
 }  // namespace
@@ -156,6 +190,7 @@ const Verb verb_run{
     "  tashika run MODEL \"Why is the sky blue?\"       one answer\n"
     "  tashika run MODEL                              chat; /help lists its commands\n"
     "  git diff | tashika run MODEL -p \"Review this:\"  piped input behind the prompt\n"
+    "  tashika run MODEL --fim 'def f(' '): pass'     what belongs between the two (code models)\n"
     "  tashika run MODEL --raw -p \"Once upon a time\" -n 64 --temp 0\n",
     make_command<Run>};
 
