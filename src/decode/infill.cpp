@@ -89,8 +89,8 @@ Infill need_infill(const Tokenizer& tokenizer, const Json& metadata) {
   if (std::optional<Infill> found = infill_tokens(tokenizer, metadata)) return *found;
   fail(
       "this model cannot fill in the middle: its tokenizer has no such tokens (<fim_prefix>, <fim-prefix>, <|fim_prefix|>, ▁<PRE> or "
-      "<｜fim▁begin｜> and their kin). Use a code model that was trained for it (StarCoder, Granite Code, Qwen-Coder, Code Llama, "
-      "DeepSeek-Coder), or give the prefix alone as a prompt with --raw");
+      "<｜fim▁begin｜> and their kin). Use a code model that was trained for "
+      "it, or give the prefix alone as a prompt with --raw");
 }
 
 std::vector<TokenId> infill_prompt(const Tokenizer& tokenizer, const Infill& infill, std::string_view prefix, std::string_view suffix,

@@ -20,9 +20,9 @@ struct Infill {
   TokenId prefix = 0, suffix = 0, middle = 0;
   // In which order the marks stand: most models put the prefix (which may be empty) first and the middle mark last in both.
   enum class Form {
-    plain,       // <prefix> P <suffix> S <middle>; or <prefix><suffix> S <middle> P (StarCoder, SantaCoder, Granite, Qwen)
-    pieces,      // the same, with a suffix that takes no space of its own before it (Code Llama)
-    hole,        // <begin> P <hole> S <end>: one order only (DeepSeek)
+    plain,       // <prefix> P <suffix> S <middle>; or <prefix><suffix> S <middle> P
+    pieces,      // the same, with a suffix that takes no space of its own before it (<PRE> and its kin)
+    hole,        // <begin> P <hole> S <end>: one order only
   } form = Form::plain;
   std::vector<TokenId> ends;  // tokens that end a middle, besides those that end a text; sorted
 };
