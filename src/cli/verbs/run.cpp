@@ -88,6 +88,7 @@ class Run final : public Command {
     }
     if (fim_order_ != "psm" && fim_order_ != "spm") fail_with(ErrorKind::usage, cat("--fim-order: \"", fim_order_, "\" is neither psm nor spm"));
     check(chat_.generation.sampling);
+    const std::optional<Grammar> grammar = grammar_.compile();
     const std::unique_ptr<Engine> engine = open_engine(setting_.model, compute_, context.log);
     const Tokenizer tokenizer = load_tokenizer(engine->checkpoint);
     const Infill marks = need_infill(tokenizer, engine->checkpoint.meta.values);
@@ -97,6 +98,7 @@ class Run final : public Command {
     if (const std::optional<TokenId> eos = tokenizer.eos()) ends.push_back(*eos);
     std::ranges::sort(ends);
     ends.erase(std::ranges::unique(ends).begin(), ends.end());
+    if (grammar) chat_.generation.grammar = grammar_start(*grammar, tokenizer, engine->model->info().vocab, ends);
     Sequence sequence(*engine->model, *engine->rt, chat_.generation, ends, &tokenizer);
     sequence.prompt(infill_prompt(tokenizer, marks, *argument_, *suffix_, fim_order_ == "spm" ? InfillOrder::spm : InfillOrder::psm));
     Generator generator(*engine->model, *engine->rt, chunk_);
@@ -105,6 +107,7 @@ class Run final : public Command {
     }
     log_memory(context.log);
     if (stdout_is_terminal()) write_stdout("\n");
+    check_answer(sequence, context.log);
     if (sequence.finished() == Finish::context) fail_with(ErrorKind::limit, cat("the context of ", sequence.context(), " positions is full; use a larger -c"));
     return 0;
   }
