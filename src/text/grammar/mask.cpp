@@ -84,7 +84,8 @@ class Walk {
     if (thread.kind != Thread::Kind::text && thread.kind != Thread::Kind::other_key) return walk(0, {thread});
     const Terminal& terminal = p.terminals[thread.id];
     const bool depends = machine_.depends_on_text(thread);
-    // Where strings seen share this one's beginning, or key classes overlap, every byte is looked at.
+    // Where strings seen may share this one's beginning and cannot all be evaded, every byte is looked at. What a key may
+    // not be is asked where it ends.
     if (depends && !alone(thread)) return walk(0, {thread});
     const std::shared_ptr<const StateMask> mask = of_state(terminal, thread);
     const auto words = out_.words();
@@ -131,8 +132,6 @@ class Walk {
     // Near the beginning everything seen is alike; later hardly anything is.
     const Frame& f = *thread.stack;
     if (thread.kind == Thread::Kind::other_key) {
-      const ObjectPlan& plan = machine_.program().objects[f.id];
-      if (!plan.refused.empty() || plan.classes.size() > 1) return false;
       const Terminal& key = machine_.program().terminals[thread.id];
       return key.dfa.get() == &any_json_string() || !f.others;
     }
