@@ -101,7 +101,7 @@ std::int64_t Sequence::prompt(std::span<const std::int32_t> tokens) {
   sampler_.rollback(0);
   grammar_ = options_.grammar;
   stops_ = StopMatcher(options_.stop);
-  if (tokenizer_ != nullptr) stream_ = std::make_unique<StreamDecoder>(*tokenizer_, true);
+  if (tokenizer_ != nullptr) stream_ = std::make_unique<StreamDecoder>(*tokenizer_, options_.shown_special.empty());
   return kept;
 }
 
@@ -151,12 +151,15 @@ TokenEvent Sequence::accept(std::span<const float> logits) {
   ++answered_;
   const bool ends = (!options_.ignore_eos && std::ranges::binary_search(end_tokens_, choice.id)) || (grammar_ && grammar_->ended());
   // An embedding may have rows that the tokenizer lacks.
-  const bool has_text = stream_ && !ends && choice.id < tokenizer_->id_limit();
+  const bool hidden = !options_.shown_special.empty() && !std::ranges::binary_search(options_.shown_special, choice.id) &&
+                      choice.id < tokenizer_->id_limit() && tokenizer_->kind(choice.id).special;
+  const bool has_text = stream_ && !ends && !hidden && choice.id < tokenizer_->id_limit();
   if (has_text) event.text = stops_.push(stream_->push(choice.id));
   if (ends || (grammar_ && grammar_->must_end())) {
     event.finish = Finish::end;
   } else if (stops_.hit()) {
     event.finish = Finish::stop;
+    event.stop = stops_.matched();
   } else if (options_.n_predict >= 0 && answered_ >= options_.n_predict) {
     event.finish = Finish::length;
   } else if (context_ > 0 && static_cast<std::int64_t>(tokens_.size()) > context_ && options_.overflow == OverflowPolicy::error) {

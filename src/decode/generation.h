@@ -51,6 +51,7 @@ struct GenerationOptions {
   std::int64_t n_keep = 0;      // tokens at the start that a shift keeps
   bool ignore_eos = false;
   std::vector<std::string> stop;
+  std::vector<std::int32_t> shown_special;  // special tokens whose text is shown, sorted; the others' never is
   int logprobs = -1;  // -1: none; N: the chosen token's and the N likeliest
   // What an answer must follow, in its first state. The answer ends where it must.
   std::optional<GrammarState> grammar;
@@ -65,6 +66,7 @@ struct TokenEvent {
   float logprob = 0;
   std::vector<TokenLogprob> top;
   Finish finish = Finish::none;  // set on the last event
+  std::string stop;              // the stop string, at Finish::stop
 };
 
 class Sequence {

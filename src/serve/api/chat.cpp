@@ -1,7 +1,7 @@
 // OpenAI's /v1/chat/completions.
 #include <algorithm>
 
-#include "serve/request/generation.h"
+#include "serve/request/dialogue.h"
 #include "serve/request/logprobs.h"
 #include "serve/request/messages.h"
 
@@ -50,19 +50,21 @@ constexpr auto fields = join_fields(std::to_array<Field>({
 
 class ChatReply final : public WorkEvents {
  public:
-  ChatReply(ExchangeRef exchange, const Work& work, const Request& request)
-      : exchange_(std::move(exchange)), model_(work.model), id_(random_id("chatcmpl-")), created_(unix_time()), warnings_(request.warnings),
+  ChatReply(ExchangeRef exchange, const DialogueWork& dialogue, const Request& request)
+      : exchange_(std::move(exchange)), model_(dialogue.work->model), id_(random_id("chatcmpl-")), created_(unix_time()), warnings_(request.warnings),
         stream_(request.body["stream"] == Json(true)), usage_(request.body["stream_options"]["include_usage"] == Json(true)),
-        ids_(request.body["return_token_ids"] == Json(true)), logprobs_(work.options.logprobs >= 0), prompt_(ids_ ? work.prompts[0] : std::vector<std::int32_t>()),
-        choices_(static_cast<std::size_t>(work.n)) {}
+        ids_(request.body["return_token_ids"] == Json(true)), logprobs_(dialogue.work->options.logprobs >= 0),
+        prompt_(ids_ ? dialogue.work->prompts[0] : std::vector<std::int32_t>()) {
+    for (int i = 0; i < dialogue.work->n; ++i) choices_.emplace_back(dialogue.parser());
+  }
 
   void token(std::size_t index, TokenEvent event) override {
     Choice& choice = choices_[index];
-    choice.text += event.text;
+    const std::size_t calls_before = choice.answer.calls.size();
+    const std::vector<AssistantPiece> pieces = choice.answer.take(event);
     if (ids_) choice.ids.emplace_back(std::int64_t{event.id});
     if (logprobs_) choice.logprobs.push_back(chat_logprob(*model_, event));
-    choice.finish = event.finish;
-    if (!stream_ || (event.text.empty() && !ids_ && !logprobs_ && event.finish == Finish::none)) return;
+    if (!stream_ || (pieces.empty() && !ids_ && !logprobs_ && event.finish == Finish::none)) return;
     if (!choice.told) {
       Json delta;
       delta.set("role", "assistant");
@@ -70,17 +72,28 @@ class ChatReply final : public WorkEvents {
       Json first = choice_head(index);
       first.set("delta", std::move(delta));
       if (ids_) first.set("prompt_token_ids", ids_json(prompt_));
+      first.set("logprobs", Json());
       first.set("finish_reason", Json());
       send(std::move(first));
       choice.told = true;
     }
     Json delta = JsonObject();
-    if (!choice.text.empty()) delta.set("content", std::move(choice.text));
+    std::string content, reasoning;
+    JsonArray calls;
+    for (const AssistantPiece& piece : pieces) {
+      switch (piece.kind) {
+        case AssistantPiece::Kind::content: content += piece.text; break;
+        case AssistantPiece::Kind::reasoning: reasoning += piece.text; break;
+        case AssistantPiece::Kind::call: calls.push_back(call_json(piece, calls_before + calls.size(), true)); break;
+      }
+    }
+    if (!reasoning.empty()) delta.set("reasoning_content", std::move(reasoning));
+    if (!content.empty()) delta.set("content", std::move(content));
+    if (!calls.empty()) delta.set("tool_calls", std::move(calls));
     Json out = choice_head(index);
     out.set("delta", std::move(delta));
     add_details(out, choice);
     send(std::move(out));
-    choice.text.clear();
   }
 
   void done(const WorkStats& stats) override {
@@ -99,11 +112,16 @@ class ChatReply final : public WorkEvents {
     Json out = head("chat.completion");
     JsonArray list;
     for (std::size_t i = 0; i < choices_.size(); ++i) {
+      Choice& choice = choices_[i];
       Json message, one = choice_head(i);
       message.set("role", "assistant");
-      message.set("content", std::move(choices_[i].text));
+      message.set("content", choice.answer.content.empty() && !choice.answer.calls.empty() ? Json() : Json(choice.answer.content));
+      if (!choice.answer.reasoning.empty()) message.set("reasoning_content", choice.answer.reasoning);
+      JsonArray calls;
+      for (const AssistantPiece& call : choice.answer.calls) calls.push_back(call_json(call, calls.size(), false));
+      if (!calls.empty()) message.set("tool_calls", std::move(calls));
       one.set("message", std::move(message));
-      add_details(one, choices_[i]);
+      add_details(one, choice);
       if (ids_) one.set("prompt_token_ids", ids_json(prompt_));
       list.push_back(std::move(one));
     }
@@ -126,9 +144,9 @@ class ChatReply final : public WorkEvents {
 
  private:
   struct Choice {
-    std::string text;
+    explicit Choice(AssistantParser parser) : answer(std::move(parser)) {}
+    Answering answer;
     JsonArray ids, logprobs;
-    Finish finish = Finish::none;
     bool told = false;
   };
 
@@ -147,11 +165,24 @@ class ChatReply final : public WorkEvents {
     return out;
   }
 
+  static Json call_json(const AssistantPiece& call, std::size_t index, bool with_index) {
+    Json function, out;
+    function.set("name", call.name);
+    function.set("arguments", call.text);
+    if (with_index) out.set("index", index);
+    out.set("id", random_id("call_"));
+    out.set("type", "function");
+    out.set("function", std::move(function));
+    return out;
+  }
+
   void add_details(Json& out, Choice& choice) const {
     Json logprobs;
     if (logprobs_) logprobs.set("content", std::move(choice.logprobs));
     out.set("logprobs", std::move(logprobs));
-    out.set("finish_reason", choice.finish == Finish::none ? Json() : Json(openai_finish(choice.finish)));
+    const Finish finish = choice.answer.finish;
+    const bool called = !choice.answer.calls.empty() && (finish == Finish::end || finish == Finish::stop);
+    out.set("finish_reason", finish == Finish::none ? Json() : called ? Json("tool_calls") : Json(openai_finish(finish)));
     if (ids_) out.set("token_ids", std::move(choice.ids));
     choice.logprobs = {};
     choice.ids = {};
@@ -181,29 +212,28 @@ class ChatReply final : public WorkEvents {
 
 void chat(Service& service, Request request) {
   const Json& body = request.body;
-  auto work = std::make_shared<Work>();
-  work->model = service.models.get(body["model"].is_string() ? body["model"].as_string() : "", service.scheduler);
-  const ServedModel& model = *work->model;
-  work->options = make_draft(model, body, fields).options;
-  work->options.stop = stop_strings(body["stop"], "stop");
-  read_logit_bias(model, body["logit_bias"], work->options);
+  const std::shared_ptr<ServedModel> model = service.models.get(body["model"].is_string() ? body["model"].as_string() : "", service.scheduler);
+  GenerationOptions options = make_draft(*model, body, fields).options;
+  options.stop = stop_strings(body["stop"], "stop");
+  read_logit_bias(*model, body["logit_bias"], options);
   if (body["logprobs"] == Json(true)) {
-    work->options.logprobs = body["top_logprobs"].is_number() ? static_cast<int>(body["top_logprobs"].as_integer()) : 0;
+    options.logprobs = body["top_logprobs"].is_number() ? static_cast<int>(body["top_logprobs"].as_integer()) : 0;
   } else if (!body["top_logprobs"].is_null()) {
     throw ApiError(400, "top_logprobs: needs \"logprobs\": true", "top_logprobs");
   }
-  if (body["n"].is_number()) work->n = static_cast<int>(body["n"].as_integer());
-  work->use_cache = body["cache_prompt"] != Json(false);
   const Json& choice = body["tool_choice"];
   const bool no_tools = choice == Json("none");
   if (!choice.is_null() && !no_tools && choice != Json("auto")) throw ApiError(400, "tool_choice: only \"none\" and \"auto\" are taken", "tool_choice");
-  const Json messages = template_messages(body["messages"]), tools = no_tools ? Json() : template_tools(body["tools"]);
-  const JsonObject variables = body["chat_template_kwargs"].is_object() ? body["chat_template_kwargs"].as_object() : JsonObject();
-  const std::string text = model.render(messages, tools, body["add_generation_prompt"] != Json(false), variables);
-  work->prompts.push_back(conversation_tokens(model, text));
-  check_context(model, work->prompts, work->options, "messages");
-  work->events = std::make_shared<ChatReply>(request.exchange, *work, request);
-  submit(service, request.exchange, work);
+  Dialogue dialogue;
+  dialogue.messages = template_messages(body["messages"]);
+  if (!no_tools) dialogue.tools = template_tools(body["tools"]);
+  if (body["chat_template_kwargs"].is_object()) dialogue.variables = body["chat_template_kwargs"].as_object();
+  dialogue.add_generation_prompt = body["add_generation_prompt"] != Json(false);
+  const DialogueWork made = make_dialogue(model, options, dialogue);
+  if (body["n"].is_number()) made.work->n = static_cast<int>(body["n"].as_integer());
+  made.work->use_cache = body["cache_prompt"] != Json(false);
+  made.work->events = std::make_shared<ChatReply>(request.exchange, made, request);
+  submit(service, request.exchange, made.work);
 }
 
 constexpr Route routes[] = {

@@ -360,6 +360,8 @@ void Scheduler::Impl::collect(const std::vector<Job*>& jobs) {
       group.stats.queue_seconds = seconds_between(group.submitted, group.started);
       group.stats.prompt_seconds = seconds_between(group.started, group.first);
       group.stats.answer_seconds = seconds_between(group.first, now);
+      counts.queue_seconds = counts.queue_seconds + group.stats.queue_seconds;
+      counts.prompt_seconds = counts.prompt_seconds + group.stats.prompt_seconds;
       deliver([events = job->work().events, stats = group.stats] { events->done(stats); });
     }
   }
@@ -402,11 +404,13 @@ bool Scheduler::Impl::step() {
         std::erase_if(running, [](const JobRef& job) { return job->group->over; });
         return true;
       }
+      const double taken = seconds_between(begin, Clock::now());
       if (prompt_rows >= 8) {
-        const double seconds = seconds_between(begin, Clock::now()) / static_cast<double>(rows);
+        const double seconds = taken / static_cast<double>(rows);
         double& known = row_seconds[model.get()];
         known = known == 0 ? seconds : 0.5 * known + 0.5 * seconds;
       }
+      counts.step_seconds = counts.step_seconds + taken;
       counts.steps++;
       counts.rows += rows;
       collect(jobs);

@@ -32,6 +32,7 @@ struct SchedulerCounts {
   std::atomic<std::int64_t> running{0}, waiting{0}, finished{0}, cancelled{0}, failed{0}, refused{0}, preempted{0};
   std::atomic<std::int64_t> prompt_tokens{0}, cached_tokens{0}, answer_tokens{0}, steps{0}, rows{0};
   std::atomic<std::int64_t> state_bytes{0}, cache_entries{0};
+  std::atomic<double> step_seconds{0}, queue_seconds{0}, prompt_seconds{0};
 };
 
 struct RunningSequence {
