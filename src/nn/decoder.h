@@ -88,6 +88,8 @@ struct Decoder final : LanguageModel {
   Decoder(const DecoderConfig& c, const MakeBlock& make);
   void parts(Visitor& v) override;
   void bound() override;
+  // Final hidden states of a batch, for encoders that are made of one.
+  Tensor states(Batch& batch) { return trunk(batch); }
 
  protected:
   Tensor trunk(Batch& batch) override;

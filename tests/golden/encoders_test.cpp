@@ -165,7 +165,7 @@ auto cases(const std::vector<std::string>& backends) {
 INSTANTIATE_TEST_SUITE_P(All, Encoders, cases({"ref", "cpu"}), name_of);
 INSTANTIATE_TEST_SUITE_P(All, EncodersFast, cases({"cpu"}), name_of);
 
-TEST(EncoderSuite, FindsEveryCase) { EXPECT_EQ(test::golden_descriptors("encoders").size(), 21u); }
+TEST(EncoderSuite, FindsEveryCase) { EXPECT_EQ(test::golden_descriptors("encoders").size(), 23u); }
 
 // The decoder of a checkpoint with both halves is no encoder's business, and a language model is no encoder.
 TEST(EncoderSuite, RolesAreToldApart) {

@@ -137,7 +137,7 @@ INSTANTIATE_TEST_SUITE_P(Folders, GoldenFast, cases("folders", {"cpu"}), name_of
 INSTANTIATE_TEST_SUITE_P(Gguf, GoldenFast, cases("gguf", {"cpu"}), name_of);
 
 TEST(GoldenSuite, FindsEveryCase) {
-  EXPECT_EQ(test::golden_descriptors("folders").size(), 85u);
+  EXPECT_EQ(test::golden_descriptors("folders").size(), 87u);
   EXPECT_EQ(test::golden_descriptors("gguf").size(), 29u);
 }
 

@@ -4,6 +4,11 @@ foreach(check layers names ops sizes types)
   set_tests_properties(house_${check} PROPERTIES LABELS house)
 endforeach()
 
+# What is generated of the documentation is up to date.
+add_test(NAME docs COMMAND sh -c "\"$0\" \"$1/tests/data/golden\" | diff -u \"$1/docs/models.md\" - || { echo 'docs/models.md is out of date: run ./dev docs'; exit 1; }"
+         $<TARGET_FILE:model_table> ${CMAKE_SOURCE_DIR})
+set_tests_properties(docs PROPERTIES LABELS house)
+
 # No symbol of an instruction set's objects outside its namespace: the linker could keep its copy for everyone.
 foreach(isa scalar avx2 avx512 avx512vnni)
   add_test(NAME isa_symbols_${isa}
