@@ -43,7 +43,9 @@ class PieceRun final : public DecodeRun {
         return;
       }
     }
-    flush();
+    // In the byte alphabet a character's bytes may lie in several pieces: they wait for each other.
+    const bool own_text = type == PieceType::unknown || type == PieceType::control || type == PieceType::user_defined;
+    if (own_text || !c.byte_level || exact_) flush();
     switch (type) {
       case PieceType::unknown: send(c.unk_surface ? *c.unk_surface : std::move(piece)); return;
       case PieceType::control:

@@ -118,6 +118,7 @@ TEST(GgufVocabulary, MatchesTheTokenizerItWasMadeFrom) {
       // "▁" stands for a space in SentencePiece's alphabet.
       if (name != "bert" && name != "t5" && !(name == "llama" && text.find("▁") != std::string::npos)) {
         EXPECT_EQ(t.decode(ids), text) << i;
+        EXPECT_EQ(t.decode(ids, false, DecodeErrors::replace), text) << i << ", with errors replaced";
       }
     }
   }
