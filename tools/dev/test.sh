@@ -3,6 +3,7 @@
 #
 # TIER    all      every test of the preset (the default)
 #         house    the checks of the layout: layers, registries, sizes, symbols
+#         parsers  the tests of what reads outside data, under ASan and UBSan
 #         asan     the tests of what reads outside data or keeps state, under ASan and UBSan
 #         tsan     the tests that use several threads, under TSan
 #         qemu     the release tests on an emulated Nehalem and an emulated Haswell (needs ./dev setup all)
@@ -42,6 +43,7 @@ case ${1:-all} in
     bash tools/dev/build.sh "$preset"
     exec ctest --test-dir "build/$preset" "${report[@]}" -j "$jobs" -L house
     ;;
+  parsers) sanitised asan '^(base|io|text|fuzz_replay)$' ;;
   asan) sanitised asan "$reading" ;;
   tsan)
     sanitised tsan "$threaded"
