@@ -18,6 +18,13 @@ DType find(const Predicate& matches) {
 
 }  // namespace
 
+const WeightedEncoder* find_weighted_encoder(DType type) {
+  for (const WeightedEncoder* encoder : weighted_encoders()) {
+    if (encoder->type == &*type) return encoder;
+  }
+  return nullptr;
+}
+
 DType find_dtype(std::string_view name) {
   return find([name](const DTypeInfo& info) { return info.name == name; });
 }

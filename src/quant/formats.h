@@ -8,11 +8,17 @@
 #include <string>
 #include <string_view>
 
+#include "quant/shared/codec.h"
 #include "tensor/dtype.h"
 
 namespace tashika {
 
 std::span<const DTypeInfo* const> quant_formats();
+
+std::span<const WeightedEncoder* const> weighted_encoders();
+
+// How the format is written when the columns' importance is known; null for types that are no block formats.
+const WeightedEncoder* find_weighted_encoder(DType type);
 
 // Null when there is none. Names are lower case ("f16", "q4_k"); a GGUF id is a ggml_type number.
 DType find_dtype(std::string_view name);

@@ -28,8 +28,11 @@ inline void decode_block(const BlockIQ4NL& block, float* dst) {
   }
 }
 
-inline void encode_block(const float* src, BlockIQ4NL& block) {
-  block.d = store_scale(static_cast<float>(fit_iq4_scale(src)));
+inline void encode_block(const float* src, const float* importance, BlockIQ4NL& block) {
+  if (says_nothing(importance, 32)) importance = nullptr;
+  float weights[32];
+  iq4_weights(src, importance, importance == nullptr ? 0.0f : 2.0f * mean_square(src, 32), weights);
+  block.d = store_scale(fit_iq4_scale(src, weights));
   const double d = f16_to_f32(block.d);
   if (d == 0.0) return;
   for (int i = 0; i < 16; ++i) {
@@ -47,5 +50,7 @@ inline constexpr DTypeInfo iq4_nl{"iq4_nl",
                                   "",
                                   &quant::decode_blocks<quant::BlockIQ4NL>,
                                   &quant::encode_blocks<quant::BlockIQ4NL>};
+
+inline constexpr WeightedEncoder weighted_iq4_nl{&iq4_nl, &quant::encode_weighted_blocks<quant::BlockIQ4NL>};
 
 }  // namespace tashika

@@ -38,9 +38,15 @@ inline void decode_block(const BlockIQ4XS& block, float* dst) {
   }
 }
 
-inline void encode_block(const float* src, BlockIQ4XS& block) {
+inline void encode_block(const float* src, const float* importance, BlockIQ4XS& block) {
+  if (says_nothing(importance, 256)) importance = nullptr;
+  const float square = importance == nullptr ? 0.0f : 2.0f * mean_square(src, 256);
   std::array<float, 8> scales;
-  for (std::size_t g = 0; g < 8; ++g) scales[g] = static_cast<float>(fit_iq4_scale(src + g * 32));
+  for (std::size_t g = 0; g < 8; ++g) {
+    float weights[32];
+    iq4_weights(src + g * 32, importance == nullptr ? nullptr : importance + g * 32, square, weights);
+    scales[g] = fit_iq4_scale(src + g * 32, weights);
+  }
   block.d = store_scale(signed_extreme(scales.data(), 8) / -32.0f);
   const double d = f16_to_f32(block.d);
   for (int g = 0; g < 8; ++g) {
@@ -67,5 +73,7 @@ inline constexpr DTypeInfo iq4_xs{"iq4_xs",
                                   "",
                                   &quant::decode_blocks<quant::BlockIQ4XS>,
                                   &quant::encode_blocks<quant::BlockIQ4XS>};
+
+inline constexpr WeightedEncoder weighted_iq4_xs{&iq4_xs, &quant::encode_weighted_blocks<quant::BlockIQ4XS>};
 
 }  // namespace tashika

@@ -39,17 +39,24 @@ inline void decode_block(const BlockQ3K& block, float* dst) {
   }
 }
 
-inline void encode_block(const float* src, BlockQ3K& block) {
-  std::array<float, 16> scales;
+inline void encode_block(const float* src, const float* importance, BlockQ3K& block) {
+  if (says_nothing(importance, 256)) importance = nullptr;
+  const float square = importance == nullptr ? 0.0f : 2.0f * mean_square(src, 256);
+  std::array<float, 16> scales, counts;
   for (std::size_t g = 0; g < 16; ++g) {
     const float* x = src + g * 16;
-    float square = 0.0f;
-    for (int i = 0; i < 16; ++i) square += x[i] * x[i];
-    float weights[16];  // large weights matter more, small ones still count
-    for (int i = 0; i < 16; ++i) weights[i] = x[i] * x[i] + square / 32.0f;
-    scales[g] = static_cast<float>(fit_scale(x, weights, 16, Grid{-4, 3}, {4, 0.1, 9}));
+    float weights[16];
+    if (importance != nullptr) {
+      importance_weights(x, importance + g * 16, square, 16, weights);
+    } else {
+      const float share = mean_square(x, 16) / 2.0f;  // large weights matter more, small ones still count
+      for (int i = 0; i < 16; ++i) weights[i] = x[i] * x[i] + share;
+    }
+    counts[g] = sum_of(weights, 16);
+    scales[g] = fit_scale<16>(x, weights, Grid{-4, 3}, {4, 0.1f, 9});
   }
-  block.d = store_scale(signed_extreme(scales.data(), 16) / -32.0f);
+  block.d = store_scale(importance == nullptr ? signed_extreme(scales.data(), 16) / -32.0f
+                                              : fit_scale<16>(scales.data(), counts.data(), Grid{-32, 31}, {32, 0.1f, 9}));
   const double d = f16_to_f32(block.d);
   for (int g = 0; g < 16; ++g) {
     const int scale = d == 0.0 ? 0 : nearest_level(scales[static_cast<std::size_t>(g)] / d, -32, 31);
@@ -75,5 +82,7 @@ inline constexpr DTypeInfo q3_k{"q3_k",
                                 "",
                                 &quant::decode_blocks<quant::BlockQ3K>,
                                 &quant::encode_blocks<quant::BlockQ3K>};
+
+inline constexpr WeightedEncoder weighted_q3_k{&q3_k, &quant::encode_weighted_blocks<quant::BlockQ3K>};
 
 }  // namespace tashika

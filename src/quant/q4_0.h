@@ -28,15 +28,15 @@ inline void decode_block(const BlockQ4_0& block, float* dst) {
 }
 
 // The value of the largest magnitude becomes -8, exactly.
-inline void encode_block(const float* src, BlockQ4_0& block) {
+inline void encode_block(const float* src, const float* importance, BlockQ4_0& block) {
+  const auto set = [&block](int i, int q) {
+    block.qs[i % 16] = static_cast<std::uint8_t>(block.qs[i % 16] | (q << (i / 16 * 4)));
+  };
+  if (!says_nothing(importance, 32)) return encode_fitted(src, importance, 8, block, set);
   const float d = signed_extreme(src, 32) / -8.0f;
   const float inverse = inverse_scale(d);
   block.d = store_scale(d);
-  for (int i = 0; i < 16; ++i) {
-    const int low = round_up_half(src[i] * inverse, 8, 15);
-    const int high = round_up_half(src[i + 16] * inverse, 8, 15);
-    block.qs[i] = static_cast<std::uint8_t>(low | (high << 4));
-  }
+  for (int i = 0; i < 32; ++i) set(i, round_up_half(src[i] * inverse, 8, 15));
 }
 
 }  // namespace quant
@@ -49,5 +49,7 @@ inline constexpr DTypeInfo q4_0{"q4_0",
                                 "",
                                 &quant::decode_blocks<quant::BlockQ4_0>,
                                 &quant::encode_blocks<quant::BlockQ4_0>};
+
+inline constexpr WeightedEncoder weighted_q4_0{&q4_0, &quant::encode_weighted_blocks<quant::BlockQ4_0>};
 
 }  // namespace tashika

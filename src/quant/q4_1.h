@@ -30,17 +30,17 @@ inline void decode_block(const BlockQ4_1& block, float* dst) {
   }
 }
 
-inline void encode_block(const float* src, BlockQ4_1& block) {
+inline void encode_block(const float* src, const float* importance, BlockQ4_1& block) {
+  const auto set = [&block](int i, int q) {
+    block.qs[i % 16] = static_cast<std::uint8_t>(block.qs[i % 16] | (q << (i / 16 * 4)));
+  };
+  if (!says_nothing(importance, 32)) return encode_fitted_affine(src, importance, 15, block, set);
   const float low = *std::min_element(src, src + 32);
   const float d = (*std::max_element(src, src + 32) - low) / 15.0f;
   const float inverse = inverse_scale(d);
   block.d = store_scale(d);
   block.m = store_scale(low);
-  for (int i = 0; i < 16; ++i) {
-    const int first = round_up_half((src[i] - low) * inverse, 0, 15);
-    const int second = round_up_half((src[i + 16] - low) * inverse, 0, 15);
-    block.qs[i] = static_cast<std::uint8_t>(first | (second << 4));
-  }
+  for (int i = 0; i < 32; ++i) set(i, round_up_half((src[i] - low) * inverse, 0, 15));
 }
 
 }  // namespace quant
@@ -53,5 +53,7 @@ inline constexpr DTypeInfo q4_1{"q4_1",
                                 "",
                                 &quant::decode_blocks<quant::BlockQ4_1>,
                                 &quant::encode_blocks<quant::BlockQ4_1>};
+
+inline constexpr WeightedEncoder weighted_q4_1{&q4_1, &quant::encode_weighted_blocks<quant::BlockQ4_1>};
 
 }  // namespace tashika

@@ -38,8 +38,8 @@ inline void decode_block(const BlockQ4K& block, float* dst) {
   }
 }
 
-inline void encode_block(const float* src, BlockQ4K& block) {
-  encode_groups_of_32(src, block, 15, [&block](int i, int q) {
+inline void encode_block(const float* src, const float* importance, BlockQ4K& block) {
+  encode_groups_of_32(src, importance, block, 15, [&block](int i, int q) {
     std::uint8_t& byte = block.qs[i / 64 * 32 + i % 32];
     byte = static_cast<std::uint8_t>(byte | (q << (i / 32 % 2 * 4)));
   });
@@ -55,5 +55,7 @@ inline constexpr DTypeInfo q4_k{"q4_k",
                                 "",
                                 &quant::decode_blocks<quant::BlockQ4K>,
                                 &quant::encode_blocks<quant::BlockQ4K>};
+
+inline constexpr WeightedEncoder weighted_q4_k{&q4_k, &quant::encode_weighted_blocks<quant::BlockQ4K>};
 
 }  // namespace tashika

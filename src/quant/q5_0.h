@@ -31,15 +31,16 @@ inline void decode_block(const BlockQ5_0& block, float* dst) {
 }
 
 // The value of the largest magnitude becomes -16, exactly.
-inline void encode_block(const float* src, BlockQ5_0& block) {
+inline void encode_block(const float* src, const float* importance, BlockQ5_0& block) {
+  const auto set = [&block](int i, int q) {
+    block.qs[i % 16] = static_cast<std::uint8_t>(block.qs[i % 16] | ((q & 15) << (i / 16 * 4)));
+    block.qh[i / 8] = static_cast<std::uint8_t>(block.qh[i / 8] | ((q >> 4) << (i % 8)));
+  };
+  if (!says_nothing(importance, 32)) return encode_fitted(src, importance, 16, block, set);
   const float d = signed_extreme(src, 32) / -16.0f;
   const float inverse = inverse_scale(d);
   block.d = store_scale(d);
-  for (int i = 0; i < 32; ++i) {
-    const int q = round_up_half(src[i] * inverse, 16, 31);
-    block.qs[i % 16] = static_cast<std::uint8_t>(block.qs[i % 16] | ((q & 15) << (i / 16 * 4)));
-    block.qh[i / 8] = static_cast<std::uint8_t>(block.qh[i / 8] | ((q >> 4) << (i % 8)));
-  }
+  for (int i = 0; i < 32; ++i) set(i, round_up_half(src[i] * inverse, 16, 31));
 }
 
 }  // namespace quant
@@ -52,5 +53,7 @@ inline constexpr DTypeInfo q5_0{"q5_0",
                                 "",
                                 &quant::decode_blocks<quant::BlockQ5_0>,
                                 &quant::encode_blocks<quant::BlockQ5_0>};
+
+inline constexpr WeightedEncoder weighted_q5_0{&q5_0, &quant::encode_weighted_blocks<quant::BlockQ5_0>};
 
 }  // namespace tashika

@@ -33,17 +33,18 @@ inline void decode_block(const BlockQ5_1& block, float* dst) {
   }
 }
 
-inline void encode_block(const float* src, BlockQ5_1& block) {
+inline void encode_block(const float* src, const float* importance, BlockQ5_1& block) {
+  const auto set = [&block](int i, int q) {
+    block.qs[i % 16] = static_cast<std::uint8_t>(block.qs[i % 16] | ((q & 15) << (i / 16 * 4)));
+    block.qh[i / 8] = static_cast<std::uint8_t>(block.qh[i / 8] | ((q >> 4) << (i % 8)));
+  };
+  if (!says_nothing(importance, 32)) return encode_fitted_affine(src, importance, 31, block, set);
   const float low = *std::min_element(src, src + 32);
   const float d = (*std::max_element(src, src + 32) - low) / 31.0f;
   const float inverse = inverse_scale(d);
   block.d = store_scale(d);
   block.m = store_scale(low);
-  for (int i = 0; i < 32; ++i) {
-    const int q = round_up_half((src[i] - low) * inverse, 0, 31);
-    block.qs[i % 16] = static_cast<std::uint8_t>(block.qs[i % 16] | ((q & 15) << (i / 16 * 4)));
-    block.qh[i / 8] = static_cast<std::uint8_t>(block.qh[i / 8] | ((q >> 4) << (i % 8)));
-  }
+  for (int i = 0; i < 32; ++i) set(i, round_up_half((src[i] - low) * inverse, 0, 31));
 }
 
 }  // namespace quant
@@ -56,5 +57,7 @@ inline constexpr DTypeInfo q5_1{"q5_1",
                                 "",
                                 &quant::decode_blocks<quant::BlockQ5_1>,
                                 &quant::encode_blocks<quant::BlockQ5_1>};
+
+inline constexpr WeightedEncoder weighted_q5_1{&q5_1, &quant::encode_weighted_blocks<quant::BlockQ5_1>};
 
 }  // namespace tashika

@@ -41,8 +41,8 @@ inline void decode_block(const BlockQ5K& block, float* dst) {
   }
 }
 
-inline void encode_block(const float* src, BlockQ5K& block) {
-  encode_groups_of_32(src, block, 31, [&block](int i, int q) {
+inline void encode_block(const float* src, const float* importance, BlockQ5K& block) {
+  encode_groups_of_32(src, importance, block, 31, [&block](int i, int q) {
     std::uint8_t& byte = block.qs[i / 64 * 32 + i % 32];
     byte = static_cast<std::uint8_t>(byte | ((q & 15) << (i / 32 % 2 * 4)));
     block.qh[i % 32] = static_cast<std::uint8_t>(block.qh[i % 32] | ((q >> 4) << (i / 32)));
@@ -59,5 +59,7 @@ inline constexpr DTypeInfo q5_k{"q5_k",
                                 "",
                                 &quant::decode_blocks<quant::BlockQ5K>,
                                 &quant::encode_blocks<quant::BlockQ5K>};
+
+inline constexpr WeightedEncoder weighted_q5_k{&q5_k, &quant::encode_weighted_blocks<quant::BlockQ5K>};
 
 }  // namespace tashika

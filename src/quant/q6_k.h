@@ -34,13 +34,14 @@ inline void decode_block(const BlockQ6K& block, float* dst) {
   }
 }
 
-inline void encode_block(const float* src, BlockQ6K& block) {
+inline void encode_block(const float* src, const float* importance, BlockQ6K& block) {
+  if (says_nothing(importance, 256)) importance = nullptr;
   std::array<float, 16> scales;
   for (std::size_t g = 0; g < 16; ++g) {
     const float* x = src + g * 16;
     float weights[16];
-    for (int i = 0; i < 16; ++i) weights[i] = x[i] * x[i];
-    scales[g] = static_cast<float>(fit_scale(x, weights, 16, Grid{-32, 31}, {32, 0.1, 9}));
+    for (std::size_t i = 0; i < 16; ++i) weights[i] = importance != nullptr ? importance[g * 16 + i] : x[i] * x[i];
+    scales[g] = fit_scale<16>(x, weights, Grid{-32, 31}, {32, 0.2f, 4});
   }
   block.d = store_scale(signed_extreme(scales.data(), 16) / -128.0f);
   const double d = f16_to_f32(block.d);
@@ -68,5 +69,7 @@ inline constexpr DTypeInfo q6_k{"q6_k",
                                 "",
                                 &quant::decode_blocks<quant::BlockQ6K>,
                                 &quant::encode_blocks<quant::BlockQ6K>};
+
+inline constexpr WeightedEncoder weighted_q6_k{&q6_k, &quant::encode_weighted_blocks<quant::BlockQ6K>};
 
 }  // namespace tashika

@@ -24,8 +24,8 @@ inline void decode_block(const BlockQ8_0& block, float* dst) {
   for (int i = 0; i < 32; ++i) dst[i] = d * static_cast<float>(block.qs[i]);
 }
 
-// Halves are rounded away from zero.
-inline void encode_block(const float* src, BlockQ8_0& block) {
+// Halves are rounded away from zero. At eight bits there is nothing for importance to choose.
+inline void encode_block(const float* src, const float* /*importance*/, BlockQ8_0& block) {
   const float d = std::fabs(signed_extreme(src, 32)) / 127.0f;
   const float inverse = inverse_scale(d);
   block.d = store_scale(d);
@@ -44,5 +44,7 @@ inline constexpr DTypeInfo q8_0{"q8_0",
                                 "",
                                 &quant::decode_blocks<quant::BlockQ8_0>,
                                 &quant::encode_blocks<quant::BlockQ8_0>};
+
+inline constexpr WeightedEncoder weighted_q8_0{&q8_0, &quant::encode_weighted_blocks<quant::BlockQ8_0>};
 
 }  // namespace tashika

@@ -173,6 +173,32 @@ TEST_P(QuantFormat, IsFoundByNameAndId) {
   EXPECT_NE(gguf_dtype_names().find(name()), std::string::npos);
 }
 
+TEST_P(QuantFormat, ImportanceOfNothingChangesNothingAndOfSomethingTheErrorThere) {
+  const WeightedEncoder* encoder = find_weighted_encoder(type());
+  ASSERT_NE(encoder, nullptr);
+  const auto x = gaussian();
+  const auto plain = encode(type(), x);
+  const auto weighted = [&](const float* importance) {
+    std::vector<unsigned char> out(plain.size());
+    encoder->encode(x.data(), importance, out.data(), static_cast<std::int64_t>(x.size()));
+    return out;
+  };
+  EXPECT_EQ(weighted(nullptr), plain);
+  std::vector<float> importance(x.size(), 0.0f);
+  EXPECT_EQ(weighted(importance.data()), plain);
+  for (std::size_t i = 0; i < importance.size(); ++i) importance[i] = i % 8 == 0 ? 50.0f : 0.02f;
+  const auto error = [&](const std::vector<float>& y) {
+    double sum = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) sum += importance[i] * (double{x[i]} - y[i]) * (double{x[i]} - y[i]);
+    return sum;
+  };
+  const double before = error(decode(type(), plain)), after = error(decode(type(), weighted(importance.data())));
+  if (name() == "q8_0") EXPECT_EQ(after, before);
+  else EXPECT_LT(after, 0.95 * before);
+  for (float& v : importance) v *= 1e30f;  // only proportions matter
+  EXPECT_LT(error(decode(type(), weighted(importance.data()))), 1e31 * before);
+}
+
 std::vector<const DTypeInfo*> all_formats() {
   const auto list = quant_formats();
   return {list.begin(), list.end()};

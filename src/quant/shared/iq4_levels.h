@@ -15,14 +15,26 @@ inline int nearest_iq4(double x) {
   return index;
 }
 
+// The same as a value, without branches.
 struct Iq4Level {
-  int operator()(double x) const { return iq4_levels[nearest_iq4(x)]; }
+  float operator()(float x) const {
+    float level = iq4_levels[0];
+    for (int i = 0; i < 15; ++i) {
+      const float between = 0.5f * static_cast<float>(iq4_levels[i] + iq4_levels[i + 1]);
+      level += x >= between ? static_cast<float>(iq4_levels[i + 1] - iq4_levels[i]) : 0.0f;
+    }
+    return level;
+  }
 };
 
-inline double fit_iq4_scale(const float* x) {
-  float weights[32];
-  for (int i = 0; i < 32; ++i) weights[i] = x[i] * x[i];
-  return fit_scale(x, weights, 32, Iq4Level{}, {127, 1.0, 7});
+// Weights for the fit of a group of 32. `mean_square`: of the block, with importance only.
+inline void iq4_weights(const float* x, const float* importance, float mean_square, float* w) {
+  if (importance != nullptr) return importance_weights(x, importance, mean_square, 32, w);
+  for (int i = 0; i < 32; ++i) w[i] = x[i] * x[i];
+}
+
+inline float fit_iq4_scale(const float* x, const float* weights) {
+  return fit_scale<32>(x, weights, Iq4Level{}, {127.0f, 1.0f, 7});
 }
 
 }  // namespace tashika::quant

@@ -35,23 +35,26 @@ inline void pack_scale_min(std::uint8_t* packed, int group, ScaleMin value) {
 
 // Fits eight groups of 32, stores d, dmin and the packed scales, and hands each element's level to set(i, q).
 template <typename Block, typename Set>
-void encode_groups_of_32(const float* src, Block& block, int top, const Set& set) {
+void encode_groups_of_32(const float* src, const float* importance, Block& block, int top, const Set& set) {
+  if (says_nothing(importance, 256)) importance = nullptr;
+  const float square = importance == nullptr ? 0.0f : 2.0f * mean_square(src, 256);
   std::array<Affine, 8> fits;
-  double max_scale = 0.0;
-  double max_offset = 0.0;
+  std::array<float, 8> counts;
   for (std::size_t g = 0; g < 8; ++g) {
     const float* x = src + g * 32;
-    double square = 0.0;
-    for (int i = 0; i < 32; ++i) square += static_cast<double>(x[i]) * x[i];
-    const auto rms = static_cast<float>(std::sqrt(square / 32.0));
-    float weights[32];  // large weights matter more, small ones still count
-    for (int i = 0; i < 32; ++i) weights[i] = rms + std::fabs(x[i]);
-    fits[g] = fit_affine(x, weights, 32, top, -1.0, 1.0);
-    max_scale = std::max(max_scale, fits[g].scale);
-    max_offset = std::max(max_offset, fits[g].offset);
+    float weights[32];
+    if (importance != nullptr) {
+      importance_weights(x, importance + g * 32, square, 32, weights);
+    } else {
+      const float rms = std::sqrt(mean_square(x, 32));  // large weights matter more, small ones still count
+      for (int i = 0; i < 32; ++i) weights[i] = rms + std::fabs(x[i]);
+    }
+    counts[g] = sum_of(weights, 32);
+    fits[g] = fit_affine<32>(x, weights, top, -1.0f, 1.0f);
   }
-  block.d = store_scale(static_cast<float>(max_scale / 63.0));
-  block.dmin = store_scale(static_cast<float>(max_offset / 63.0));
+  const Affine steps = fit_steps(fits, counts, importance != nullptr, 63);
+  block.d = store_scale(steps.scale);
+  block.dmin = store_scale(steps.offset);
   const double d = f16_to_f32(block.d);
   const double dmin = f16_to_f32(block.dmin);
   for (int g = 0; g < 8; ++g) {

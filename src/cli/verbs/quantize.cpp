@@ -1,0 +1,155 @@
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/terminal.h"
+#include "cli/common.h"
+#include "cli/figures.h"
+#include "cli/verb.h"
+#include "compress/quantize.h"
+#include "registry/registry.h"
+
+namespace tashika::cli {
+namespace {
+
+// One line of stderr that is written over and leaves nothing behind.
+class ProgressLine {
+ public:
+  explicit ProgressLine(bool on) : on_(on) {}
+  ~ProgressLine() {
+    if (shown_) write_stderr("\r\033[K");
+  }
+  void show(const QuantizeProgress& now) {
+    if (!on_) return;
+    const auto time = std::chrono::steady_clock::now();
+    if (shown_ && time - last_ < std::chrono::milliseconds(100)) return;
+    last_ = time;
+    shown_ = true;
+    const int percent = now.total > 0 ? static_cast<int>(now.done * 100 / now.total) : 100;
+    constexpr int width = 24;
+    std::string bar;
+    for (int i = 0; i < width; ++i) bar += i * 100 < percent * width ? "█" : "░";
+    write_stderr(cat("\r", bar, " ", percent, " %  ", now.tensor, " of ", now.tensors, "  ", printable(now.name, 40), "\033[K"));
+  }
+
+ private:
+  bool on_, shown_ = false;
+  std::chrono::steady_clock::time_point last_;
+};
+
+class Quantize final : public Command {
+ public:
+  void describe(Options& o) override {
+    tashika::cli::describe(o, setting_);
+    o.positional("OUT", out_, "the .gguf file to write").completes(ValueHint::file);
+    o.value("--type", "T", type_, cat("what to write: ", mix_type_names()));
+    o.group("Choices");
+    o.toggle("--pure", options_.pure, "every matrix in the one type, without the mix of types that a name like q4_k_m stands for");
+    o.custom("--output-tensor-type", "T", "type of the head (output.weight)",
+             [this](std::string_view text, std::string_view where) { options_.head = find_tensor_type(text, where); });
+    o.custom("--token-embedding-type", "T", "type of the embedding (token_embd.weight)",
+             [this](std::string_view text, std::string_view where) { options_.embedding = find_tensor_type(text, where); });
+    o.value("--tensor-type", "PART=T", tensor_types_, "type of the matrices whose name contains PART; may be given several times");
+    o.toggle("--allow-requantize", options_.allow_requantize, "quantise tensors again that are quantised already (error adds to error)");
+    o.group("");
+    o.toggle("--dry-run", dry_run_, "print what would be written, and how large");
+    o.toggle("--json", json_, "print one JSON object: the tensors with their types and sizes");
+    tashika::cli::describe(o, compute_);
+  }
+
+  int run(Context& context) override {
+    const std::string& name = setting_.required();
+    if (type_.empty()) fail_with(ErrorKind::usage, cat("say what to write with --type; known: ", mix_type_names()));
+    options_.type = find_mix_type(type_);
+    if (!out_ && !dry_run_) fail_with(ErrorKind::usage, "quantize takes IN and OUT; --dry-run needs no OUT");
+    for (const std::string& text : tensor_types_) {
+      const std::size_t equals = text.rfind('=');
+      if (equals == std::string::npos || equals == 0) fail_with(ErrorKind::usage, cat("--tensor-type: expected PART=T, found ", printable(text)));
+      options_.tensor_types.emplace_back(text.substr(0, equals), find_tensor_type(text.substr(equals + 1), "--tensor-type"));
+    }
+    const Checkpoint checkpoint = open_checkpoint(find_checkpoint(name));
+    if (out_ && *out_ == checkpoint.path) fail_with(ErrorKind::usage, cat(*out_, ": OUT is IN; name another file"));
+    const GgufForm form = gguf_form(checkpoint);
+    const QuantizePlan plan = plan_quantize(form, options_);
+    for (const std::string& narrowed : plan.narrowed) {
+      context.log.write(LogLevel::debug, cat(narrowed, ": rows are no multiple of the type's block; a narrower type is taken"));
+    }
+    if (!plan.narrowed.empty()) {
+      context.log.write(LogLevel::warn, cat(plan.narrowed.size(), " of ", plan.tensors.size(),
+                                            " tensors have rows that are no multiple of the type's block and get a narrower type"));
+    }
+    if (!dry_run_) {
+      const std::unique_ptr<Runtime> rt = make_runtime(compute_.runtime());
+      on_interrupt([](void* self) { static_cast<Runtime*>(self)->cancel(); }, rt.get());
+      const auto start = std::chrono::steady_clock::now();
+      {
+        ProgressLine line(stderr_is_terminal());
+        write_quantized(form, plan, options_, *out_, *rt, [&](const QuantizeProgress& now) { line.show(now); });
+      }
+      on_interrupt(nullptr, nullptr);
+      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      context.log.write(LogLevel::info, cat("wrote ", *out_, " in ", fixed(seconds, 1), " s"));
+    }
+    write_stdout(json_ ? dump_json(listing(plan)) + "\n" : dry_run_ ? table(plan) : summary(plan));
+    return 0;
+  }
+
+ private:
+  Json listing(const QuantizePlan& plan) const {
+    Json out;
+    out.set("type", options_.type.name);
+    if (out_) out.set("path", *out_);
+    out.set("bytes_before", plan.bytes_before);
+    out.set("bytes_after", plan.bytes_after);
+    out.set("bits_per_weight", plan.bits_per_weight());
+    JsonArray tensors;
+    for (const PlannedTensor& tensor : plan.tensors) {
+      Json row;
+      row.set("name", tensor.info.name);
+      row.set("shape", tensor.info.shape.str());
+      row.set("from", tensor.from->name);
+      row.set("to", tensor.info.dtype->name);
+      row.set("bytes", tensor.bytes_after);
+      tensors.push_back(std::move(row));
+    }
+    out.set("tensors", std::move(tensors));
+    return out;
+  }
+
+  std::string summary(const QuantizePlan& plan) const {
+    return cat(human_bytes(plan.bytes_before), " -> ", human_bytes(plan.bytes_after), ", ", fixed(plan.bits_per_weight(), 2), " bits a weight\n");
+  }
+
+  std::string table(const QuantizePlan& plan) const {
+    std::size_t width = 0;
+    for (const PlannedTensor& tensor : plan.tensors) width = std::max(width, tensor.info.name.size());
+    std::string out;
+    for (const PlannedTensor& tensor : plan.tensors) {
+      out += cat(left(printable(tensor.info.name, 80), width + 2), left(tensor.info.shape.str(), 22), left(tensor.from->name, 8),
+                 left(tensor.info.dtype->name, 8), right(human_bytes(tensor.bytes_after), 12), "\n");
+    }
+    return out + summary(plan);
+  }
+
+  ModelSetting setting_;
+  std::optional<std::string> out_;
+  std::string type_;
+  std::vector<std::string> tensor_types_;
+  QuantizeOptions options_;
+  ComputeSettings compute_;
+  bool dry_run_ = false, json_ = false;
+};
+
+}  // namespace
+
+extern const Verb verb_quantize;
+const Verb verb_quantize{
+    "quantize", "write a model as a smaller GGUF file",
+    "Writes IN as the GGUF file OUT with weights of type T. Types mean what they mean to other programs: q4_k_m is a mix\n"
+    "in which some tensors get more bits. The same input gives the same bytes with any number of threads.",
+    "  tashika quantize model-f16.gguf model-q4.gguf --type q4_k_m\n"
+    "  tashika quantize model-f16.gguf --type q5_k_m --dry-run      what would be written\n",
+    make_command<Quantize>};
+
+}  // namespace tashika::cli
