@@ -123,4 +123,10 @@ void bind(Module& module, const Bindings& bindings, const WeightSource& source, 
   tell_bound(module);
 }
 
+Tensor bind_one(const std::string& param, const Shape& shape, const Bindings& bindings, const WeightSource& source, Runtime& rt) {
+  Param p(shape);
+  Binder(bindings, source, rt).param(param, p);
+  return p.value;
+}
+
 }  // namespace tashika

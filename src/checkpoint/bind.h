@@ -2,6 +2,8 @@
 // finds its parameter.
 #pragma once
 
+#include <string>
+
 #include "models/binding.h"
 #include "nn/module.h"
 #include "tensor/runtime.h"
@@ -13,5 +15,8 @@ namespace tashika {
 // parameter that has no tensor, the tensor whose shape differs from what the config promises, or
 // the tensors that nobody claims. On a meta runtime shapes are bound without bytes.
 void bind(Module& module, const Bindings& bindings, const WeightSource& source, Runtime& rt);
+
+// One parameter's tensor, as bind gives it.
+Tensor bind_one(const std::string& param, const Shape& shape, const Bindings& bindings, const WeightSource& source, Runtime& rt);
 
 }  // namespace tashika

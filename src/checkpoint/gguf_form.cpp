@@ -2,9 +2,17 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <memory>
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "checkpoint/bind.h"
+#include "checkpoint/gguf_tokenizer.h"
+#include "checkpoint/save.h"
+#include "ops/elementwise.h"
+#include "quant/formats.h"
 
 namespace tashika {
 
@@ -68,12 +76,159 @@ GgufForm form_of_file(const Checkpoint& checkpoint) {
   return form;
 }
 
+// A tensor of the GGUF file as parts of the folder's module.
+struct Assembly {
+  struct Part {
+    std::vector<std::int64_t> key;  // where it stands: an index for each select and part step
+    std::string param;
+    Shape shape;
+    DType dtype;
+    std::int64_t heads = 0;  // above 0: rows go in pairs
+  };
+  std::string name;
+  std::vector<Part> parts;
+  int selects = 0;                // of the steps; they come first
+  std::vector<float> made;        // instead of parts: made of the config
+
+  WeightInfo info() const {
+    if (parts.empty()) return {name, f32, Shape{static_cast<std::int64_t>(made.size())}};
+    const Shape& first = parts.front().shape;
+    std::int64_t rows = 0, experts = 0, last = -1;
+    for (const Part& part : parts) {
+      rows += part.shape.rank() > 0 ? part.shape[0] : 1;
+      if (selects > 0 && part.key[0] != last) ++experts;
+      if (selects > 0) last = part.key[0];
+    }
+    Shape shape;
+    if (selects > 0) {
+      if (last != experts - 1 || rows % experts != 0) fail("tensor ", name, ": some of its experts are missing");
+      shape.push_back(experts);
+      rows /= experts;
+    }
+    shape.push_back(rows);
+    for (int i = 1; i < first.rank(); ++i) shape.push_back(first[i]);
+    return {name, parts.front().dtype, shape};
+  }
+};
+
+Assembly::Part part_of(const std::string& param, const Tensor& value, const FilePlace& place, int& selects) {
+  Assembly::Part part{{}, param, value.shape(), value.dtype(), 0};
+  selects = 0;
+  if (place.rule == nullptr) return part;
+  for (const BindStep& step : place.rule->steps) {
+    if (step.kind == BindStep::Kind::select) {
+      part.key.push_back(place.match.numbers.at(static_cast<std::size_t>(step.var)));
+      ++selects;
+    } else if (step.kind == BindStep::Kind::part) {
+      part.key.push_back(step.index);
+    } else {
+      fail("tensor ", place.name, ": this family's GGUF layout cannot be written yet");
+    }
+  }
+  return part;
+}
+
+// Everything that reading a tensor later needs.
+struct Folder {
+  Checkpoint checkpoint;
+  Bindings bindings;
+  std::vector<Assembly> tensors;
+};
+
+GgufRows open_rows(const Folder& folder, std::size_t index, Runtime& rt) {
+  const Assembly& assembly = folder.tensors[index];
+  if (assembly.parts.empty()) {
+    GgufRows rows(static_cast<std::int64_t>(assembly.made.size()));
+    rows.add({Tensor::from_host(rt, Shape{static_cast<std::int64_t>(assembly.made.size())}, assembly.made), 1, 0});
+    return rows;
+  }
+  // A vector is one row, unless its elements change places.
+  const bool vector = assembly.parts.front().shape.rank() == 1;
+  const bool elements = vector && (assembly.parts.size() > 1 || assembly.parts.front().heads > 0);
+  GgufRows rows(elements ? 1 : assembly.parts.front().shape[-1]);
+  for (const Assembly::Part& part : assembly.parts) {
+    Tensor value = bind_one(part.param, part.shape, folder.bindings, *folder.checkpoint.weights, rt);
+    if (!value.is_contiguous()) value = ops::contiguous(value);
+    rows.add({value, elements ? part.shape.numel() : part.shape.numel() / part.shape[-1], part.heads});
+  }
+  return rows;
+}
+
+void add_facts(GgufForm& form, const GgufFacts& facts, const std::string& path) {
+  form.fields.add_text("general.architecture", facts.architecture);
+  form.fields.add_text("general.type", "model");
+  const std::string_view name = file_name(path.ends_with('/') ? std::string_view(path).substr(0, path.size() - 1) : std::string_view(path));
+  form.fields.add_text("general.name", name);
+  for (const auto& [key, value] : facts.values.as_object().entries()) {
+    if (value.is_integer()) {
+      if (value.as_integer() < 0 || value.as_integer() > 0xFFFFFFFF) fail(path, ": ", key, ": ", value.as_integer(), " is no 32-bit count");
+      form.fields.add(key, static_cast<std::uint32_t>(value.as_integer()));
+    } else if (value.is_number()) {
+      form.fields.add(key, static_cast<float>(value.as_double()));
+    } else if (value.is_bool()) {
+      form.fields.add(key, value.as_bool());
+    } else if (value.is_string()) {
+      form.fields.add_text(key, value.as_string());
+    } else {
+      fail_with(ErrorKind::internal, cat("GgufFacts: ", key, " has a type that is not written"));
+    }
+  }
+}
+
+GgufForm form_of_folder(const Checkpoint& checkpoint, const std::string& tokenizer_pre) {
+  const ModelDef& def = model_of(checkpoint);
+  if (def.gguf == nullptr || checkpoint.meta.format != Metadata::Format::hf) {
+    fail(checkpoint.path, ": the family ", def.name, " has no GGUF form here: run its folder as it is");
+  }
+  const GgufFacts facts = def.gguf(checkpoint.meta, *checkpoint.weights);
+  GgufForm form;
+  form.converted = true;
+  form.facts = facts.values;
+  form.facts.set("general.architecture", facts.architecture);
+  const Metadata target{Metadata::Format::gguf, checkpoint.path, form.facts};
+  const Bindings layout = find_model(target).bindings(target);
+
+  auto folder = std::make_shared<Folder>();
+  folder->checkpoint = checkpoint;
+  folder->bindings = def.bindings(checkpoint.meta);
+  Runtime shapes("meta", nullptr, RuntimeOptions{});
+  const std::unique_ptr<Module> module = load_module(checkpoint, shapes);
+  std::map<std::string, std::size_t, std::less<>> places;
+  for_each_param(*module, [&](const std::string& name, Param& p) {
+    if (!p.value.defined()) return;
+    const FilePlace place = place_of(name, layout, nullptr);
+    const auto [at, fresh] = places.emplace(place.name, folder->tensors.size());
+    if (fresh) folder->tensors.push_back({place.name, {}, 0, {}});
+    Assembly& assembly = folder->tensors[at->second];
+    Assembly::Part part = part_of(name, p.value, place, assembly.selects);
+    for (const GgufFacts::Pairs& pairs : facts.pairs) {
+      PatternMatch match;
+      if (match_pattern(pairs.param, name, match)) part.heads = pairs.heads;
+    }
+    if (!assembly.parts.empty() && assembly.parts.front().key.size() != part.key.size()) {
+      fail("tensor ", place.name, ": the parameters that share it do so in different ways");
+    }
+    assembly.parts.push_back(std::move(part));
+  });
+  for (const auto& [name, values] : facts.tensors) folder->tensors.push_back({name, {}, 0, values});
+  for (Assembly& assembly : folder->tensors) {
+    std::stable_sort(assembly.parts.begin(), assembly.parts.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+    form.tensors.push_back(assembly.info());
+  }
+  add_facts(form, facts, checkpoint.path);
+  for (const std::string& loss : facts.losses) form.notes.push_back(cat("other programs will not find in the file what this one does: ", loss));
+  const auto embedding = std::ranges::find(form.tensors, "token_embd.weight", &WeightInfo::name);
+  if (embedding == form.tensors.end()) fail(checkpoint.path, ": there is no embedding");
+  add_gguf_tokenizer(form.fields, checkpoint, embedding->shape[0], tokenizer_pre, form.notes);
+  form.open = [folder](std::size_t tensor, Runtime& rt) { return open_rows(*folder, tensor, rt); };
+  return form;
+}
+
 }  // namespace
 
-GgufForm gguf_form(const Checkpoint& checkpoint) {
+GgufForm gguf_form(const Checkpoint& checkpoint, const std::string& tokenizer_pre) {
   if (checkpoint.weights == nullptr) fail(checkpoint.path, ": there are no weights");
-  if (checkpoint.is_gguf()) return form_of_file(checkpoint);
-  fail(checkpoint.path, ": only GGUF files can be quantised");
+  return checkpoint.is_gguf() ? form_of_file(checkpoint) : form_of_folder(checkpoint, tokenizer_pre);
 }
 
 }  // namespace tashika

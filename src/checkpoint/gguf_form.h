@@ -47,10 +47,13 @@ struct GgufForm {
   GgufFields fields;
   Json facts;                       // the pairs that are no long lists, by their full keys
   std::vector<WeightInfo> tensors;  // dtype: as stored
+  bool converted = false;           // from another format: what is not quantised is widened to f32, as converters do
+  std::vector<std::string> notes;   // what people should know: what the file cannot say
   std::function<GgufRows(std::size_t tensor, Runtime& rt)> open;
 };
 
 // Error(input) that says what to do for a family without a GGUF form or a tokenizer that GGUF cannot hold.
-GgufForm gguf_form(const Checkpoint& checkpoint);
+// `tokenizer_pre`: how a byte-level tokenizer splits, where it cannot be found out.
+GgufForm gguf_form(const Checkpoint& checkpoint, const std::string& tokenizer_pre = {});
 
 }  // namespace tashika

@@ -10,27 +10,21 @@
 #include "ops/layout.h"
 
 namespace tashika {
-namespace {
-
-struct Place {
-  std::string name;               // of the file's tensor
-  const BindRule* rule = nullptr;  // null: the parameter's own name
-  PatternMatch match;
-};
-
-Place place_of(const std::string& param, const Bindings& bindings, const WeightSource* like) {
+FilePlace place_of(const std::string& param, const Bindings& bindings, const WeightSource* like) {
   if (bindings.own_names && (like == nullptr || like->find(param) != nullptr)) return {param, nullptr, {}};
-  std::optional<Place> fallback;
-  if (bindings.own_names) fallback = Place{param, nullptr, {}};
+  std::optional<FilePlace> fallback;
+  if (bindings.own_names) fallback = FilePlace{param, nullptr, {}};
   for (const BindRule& rule : bindings.rules) {
-    Place place{{}, &rule, {}};
+    FilePlace place{{}, &rule, {}};
     if (!match_pattern(rule.param, param, place.match)) continue;
     place.name = fill_pattern(rule.source, place.match);
     if (like == nullptr || like->find(place.name) != nullptr) return place;
     if (!fallback) fallback = place;
   }
-  return fallback ? *fallback : Place{param, nullptr, {}};
+  return fallback ? *fallback : FilePlace{param, nullptr, {}};
 }
+
+namespace {
 
 // A tensor of the file under way: parts of it by where they stand, outermost step first.
 struct Assembly {
@@ -45,7 +39,7 @@ struct Assembly {
 };
 
 // Undoes the steps that change a part itself, last one first; collects where the part stands.
-Assembly::Part undo(const Tensor& value, const Place& place, Assembly& assembly) {
+Assembly::Part undo(const Tensor& value, const FilePlace& place, Assembly& assembly) {
   Assembly::Part part{{}, {}, value};
   if (place.rule == nullptr) return part;
   Tensor& t = part.value;
@@ -113,7 +107,7 @@ std::vector<std::pair<std::string, Tensor>> unbind(Module& module, const Binding
   std::map<std::string, Assembly> assemblies;
   for_each_param(module, [&](const std::string& name, Param& p) {
     if (!p.value.defined()) return;
-    const Place place = place_of(name, bindings, like);
+    const FilePlace place = place_of(name, bindings, like);
     Assembly& assembly = assemblies[place.name];
     if (assembly.parts.empty()) order.push_back(place.name);
     Assembly::Part part = undo(p.value.detach(), place, assembly);

@@ -12,6 +12,15 @@
 
 namespace tashika {
 
+// Where a parameter stands in a file: the tensor, and the rule that says which part of it.
+struct FilePlace {
+  std::string name;
+  const BindRule* rule = nullptr;  // null: the parameter's own name. Points into the bindings
+  PatternMatch match;
+};
+// As `like` has it, else by the first rule that names it; `like` may be null.
+FilePlace place_of(const std::string& param, const Bindings& bindings, const WeightSource* like);
+
 // The tensors a file holds for `module`: for a parameter that `like` has (under its own name or by a rule) the name and
 // layout found there, else those of the first rule that names it, else its own. Parts of one tensor (stacked experts, fused
 // projections) are put together; a step that added a constant subtracts it. Contiguous, in the order of the parameters, each

@@ -92,10 +92,16 @@ GgufVocab read_vocab(const Gguf& gguf, const std::string& what) {
   return v;
 }
 
+// A file may say "none".
+bool has_vocabulary(const Checkpoint& c) {
+  const Json& model = c.meta.values["tokenizer.ggml.model"];
+  return !model.is_null() && model != Json("none");
+}
+
 }  // namespace
 
 std::string tokenizer_kind(const Checkpoint& c) {
-  if (c.is_gguf()) return c.gguf->field("tokenizer.ggml.model") ? "GGUF vocabulary" : "";
+  if (c.is_gguf()) return has_vocabulary(c) ? "GGUF vocabulary" : "";
   if (has_file(c, "tokenizer.json")) return "tokenizer.json";
   if (has_file(c, "tokenizer.model")) return "tokenizer.model";
   return world_file(c).empty() ? "" : "World vocabulary";
@@ -103,7 +109,7 @@ std::string tokenizer_kind(const Checkpoint& c) {
 
 Tokenizer load_tokenizer(const Checkpoint& c) {
   if (c.is_gguf()) {
-    if (c.gguf->field("tokenizer.ggml.model")) return tokenizer_from_gguf(read_vocab(*c.gguf, c.path), c.path);
+    if (has_vocabulary(c)) return tokenizer_from_gguf(read_vocab(*c.gguf, c.path), c.path);
     fail(c.path, ": this GGUF file has no vocabulary (tokenizer.ggml.model)");
   }
   const std::optional<Json> config = tokenizer_config(c);

@@ -38,6 +38,7 @@ class Converter {
       : rows_(rows), plan_(plan), pool_(pool), encoder_(plan.info.dtype.is_block() ? find_weighted_encoder(plan.info.dtype) : nullptr) {
     const Shape& shape = plan.info.shape;
     rows_per_expert_ = shape.rank() > 2 ? shape[-2] : rows.rows();
+    copies_ = rows.one_dtype() && rows.dtype() == plan.info.dtype;
     scratch_.resize(static_cast<std::size_t>(pool.threads()));
   }
 
@@ -54,7 +55,7 @@ class Converter {
 
   void convert(std::int64_t row, std::byte* out, int thread) noexcept {
     try {
-      if (plan_.from == plan_.info.dtype) return rows_.copy(row, 1, out);
+      if (copies_) return rows_.copy(row, 1, out);
       std::vector<float>& values = scratch_[static_cast<std::size_t>(thread)];
       values.resize(static_cast<std::size_t>(rows_.width()));
       rows_.read(row, 1, values.data());
@@ -75,6 +76,7 @@ class Converter {
   ThreadPool& pool_;
   const WeightedEncoder* encoder_;
   std::int64_t rows_per_expert_ = 1;
+  bool copies_;
   std::vector<std::vector<float>> scratch_;
   std::mutex mutex_;
   std::optional<Error> error_;
@@ -109,6 +111,9 @@ QuantizePlan plan_quantize(const GgufForm& form, const QuantizeOptions& options)
     for (const WeightInfo& tensor : form.tensors) chosen.push_back(may_quantise(tensor) ? fit_to_width(base, width_of(tensor)) : tensor.dtype);
   } else {
     chosen = choose_types(options.type, form.tensors, facts);
+  }
+  for (std::size_t i = 0; form.converted && i < chosen.size(); ++i) {
+    if (!may_quantise(form.tensors[i])) chosen[i] = f32;
   }
   QuantizePlan plan;
   for (std::size_t i = 0; i < form.tensors.size(); ++i) {

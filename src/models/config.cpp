@@ -209,6 +209,11 @@ DecoderConfig read_gguf_decoder(const ConfigReader& config, const WeightSource& 
   return c;
 }
 
+void read_gguf_window(const ConfigReader& config, DecoderConfig& c) {
+  const std::int64_t window = config.integer_or("attention.sliding_window", 0, 0, max_context);
+  if (window > 0) c.windows.assign(static_cast<std::size_t>(c.layers), window);
+}
+
 bool is_hf(const Metadata& meta, std::string_view class_name, std::string_view model_type) {
   if (meta.format != Metadata::Format::hf) return false;
   const std::string arch = architecture(meta);

@@ -50,6 +50,9 @@ DecoderConfig read_hf_decoder(const ConfigReader& config, const WeightSource& we
 // The same from GGUF keys under the reader's prefix. `own_widths`: the family reads its heads' widths itself.
 DecoderConfig read_gguf_decoder(const ConfigReader& config, const WeightSource& weights, bool own_widths = false);
 
+// One window for all layers (attention.sliding_window); zero or absent: none.
+void read_gguf_window(const ConfigReader& config, DecoderConfig& c);
+
 // Layers, checked against the number of tensors in the file before anything is sized by it.
 std::int64_t read_layers(const ConfigReader& config, std::string_view key, const WeightSource& weights);
 

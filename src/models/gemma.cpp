@@ -2,10 +2,12 @@
 // Gemma 1 is else the usual decoder. Gemma 2 norms before and after each branch, caps scores and logits softly, and lets every
 // second layer slide. Gemma 3 norms queries and keys instead of capping, slides five layers of six, and turns those by a base of
 // their own. EmbeddingGemma (2025) is Gemma 3 that sees both ways: an encoder.
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
 #include "models/config.h"
+#include "models/gguf_facts.h"
 #include "models/model_def.h"
 #include "nn/encoder.h"
 #include "ops/elementwise.h"
@@ -107,22 +109,30 @@ struct Third {
 
 // Bases of full and sliding layers: `rope_parameters` by kind of layer, or (old configs) rope_theta with rope_scaling and
 // rope_local_base_freq.
+double local_base(const Metadata& meta) {
+  if (meta.format == Metadata::Format::gguf) return ConfigReader(meta.values, meta.origin, "gemma3.").number_or("rope.freq_base_swa", 10000.0);
+  const ConfigReader reader(meta.values, meta.origin);
+  double local = reader.number_or("rope_local_base_freq", 10000.0);
+  if (const Json* rope = reader.object("rope_parameters")) {
+    if (const Json* sliding = ConfigReader(*rope, meta.origin + ": rope_parameters").object("sliding_attention")) {
+      const ConfigReader nested(*sliding, meta.origin + ": rope_parameters: sliding_attention");
+      local = nested.number_or("rope_theta", local);
+      if (const std::string kind = nested.string_or("rope_type", "default"); kind != "default") nested.bad("rope_type", "\"", kind, "\" is not supported; known: default");
+    }
+  }
+  if (!(local > 0)) fail(meta.origin, ": rope_local_base_freq: must be positive");
+  return local;
+}
+
 Third read_third(const Metadata& meta, const WeightSource& weights) {
   const bool gguf = meta.format == Metadata::Format::gguf;
   Json values = meta.values;
-  double local = 10000.0;
+  const double local = local_base(meta);
   if (!gguf) {
     const ConfigReader reader(meta.values, meta.origin);
-    local = reader.number_or("rope_local_base_freq", local);
     if (!reader.has("rope_theta")) values.set("rope_theta", 1000000.0);
     if (const Json* rope = reader.object("rope_parameters")) {
-      const ConfigReader kinds(*rope, meta.origin + ": rope_parameters");
-      if (const Json* sliding = kinds.object("sliding_attention")) {
-        const ConfigReader nested(*sliding, meta.origin + ": rope_parameters: sliding_attention");
-        local = nested.number_or("rope_theta", local);
-        if (const std::string kind = nested.string_or("rope_type", "default"); kind != "default") nested.bad("rope_type", "\"", kind, "\" is not supported; known: default");
-      }
-      if (const Json* full = kinds.object("full_attention")) values.set("rope_parameters", *full);
+      if (const Json* full = ConfigReader(*rope, meta.origin + ": rope_parameters").object("full_attention")) values.set("rope_parameters", *full);
     }
   }
   const ConfigReader reader(values, meta.origin, gguf ? "gemma3." : "");
@@ -142,14 +152,13 @@ Third read_third(const Metadata& meta, const WeightSource& weights) {
   c.attention_scale = static_cast<float>(1.0 / std::sqrt(scalar));
   std::int64_t window = reader.integer_or(gguf ? "attention.sliding_window" : "sliding_window", gguf ? 1024 : 4096, 1, most);
   if (sees_both_ways(meta)) window = window / 2 + 1;  // of both sides together
-  const std::int64_t period = gguf ? 6 : reader.integer_or("sliding_window_pattern", 6, 1, most);
+  const std::int64_t period = reader.integer_or(gguf ? "attention.sliding_window_pattern" : "sliding_window_pattern", 6, 1, most);
   const JsonArray* types = gguf ? nullptr : reader.array("layer_types");
   if (types != nullptr && static_cast<std::int64_t>(types->size()) != c.layers) reader.bad("layer_types", types->size(), " entries for ", c.layers, " layers");
   c.windows.assign(static_cast<std::size_t>(c.layers), 0);
   for (std::size_t i = 0; i < c.windows.size(); ++i) {
     if (types ? (*types)[i] == Json("sliding_attention") : (static_cast<std::int64_t>(i) + 1) % period != 0) c.windows[i] = window;
   }
-  if (!(local > 0)) fail(meta.origin, ": rope_local_base_freq: must be positive");
   out.local = std::make_shared<const Rope>(c.rope_dim, local, RopeScaling{}, c.rope_interleaved);
   return out;
 }
@@ -218,6 +227,55 @@ Bindings bindings(const Metadata& meta) {
   return b;
 }
 
+// The windows of these files are told by a period; what the config says beyond that a reader works out from the sizes.
+GgufFacts gguf_facts(std::string_view arch, DecoderConfig c, const Metadata& meta, std::int64_t period) {
+  const std::vector<std::int64_t> windows = std::move(c.windows);
+  c.windows.clear();
+  GgufFacts facts = gguf_decoder_facts(arch, c);
+  std::int64_t window = 0;
+  for (const std::int64_t w : windows) window = std::max(window, w);
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    const bool slides = (static_cast<std::int64_t>(i) + 1) % period != 0;
+    if (windows[i] != (slides ? window : 0)) fail(meta.origin, ": layer_types: GGUF can say only that every layer but each ", period, "th slides");
+  }
+  if (window > 0) facts.set("attention.sliding_window", window);
+  return facts;
+}
+
+void check_scale(const DecoderConfig& c, bool by_heads, const Metadata& meta) {
+  const double scalar = static_cast<double>(by_heads ? c.hidden / c.heads : c.head_dim);
+  if (std::fabs(c.attention_scale * std::sqrt(scalar) - 1.0) > 1e-5) {
+    fail(meta.origin, ": query_pre_attn_scalar: GGUF has no place for it, and readers would take ", scalar);
+  }
+}
+
+GgufFacts gguf_1(const Metadata& meta, const WeightSource& weights) {
+  const std::unique_ptr<Module> built = build_1(meta, weights);
+  return gguf_decoder_facts("gemma", decoder_config(*built));
+}
+
+GgufFacts gguf_2(const Metadata& meta, const WeightSource& weights) {
+  const std::unique_ptr<Module> built = build_2(meta, weights);
+  const DecoderConfig& c = decoder_config(*built);
+  check_scale(c, c.layers == 46, meta);
+  GgufFacts facts = gguf_facts("gemma2", c, meta, 2);
+  facts.set("attn_logit_softcapping", double{c.attention_softcap});
+  facts.set("final_logit_softcapping", double{c.logit_softcap});
+  return facts;
+}
+
+GgufFacts gguf_3(const Metadata& meta, const WeightSource& weights) {
+  const std::unique_ptr<Module> built = build_3(meta, weights);
+  const DecoderConfig& c = decoder_config(*built);
+  check_scale(c, c.layers == 62, meta);
+  const std::int64_t period = std::find(c.windows.begin(), c.windows.end(), 0) - c.windows.begin() + 1;
+  GgufFacts facts = gguf_facts("gemma3", c, meta, period);
+  if (period != 6 && period <= c.layers) facts.set("attention.sliding_window_pattern", period);
+  if (c.logit_softcap > 0) facts.set("final_logit_softcapping", double{c.logit_softcap});
+  facts.set("rope.freq_base_swa", local_base(meta));
+  return facts;
+}
+
 Json tiny_1() {
   return parse_json(R"({"architectures":["GemmaForCausalLM"],"model_type":"gemma","vocab_size":59,"hidden_size":36,
     "intermediate_size":48,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":1,"head_dim":12,
@@ -244,9 +302,9 @@ Json tiny_embedding() {
   return config;
 }
 
-constexpr ModelDef records[] = {{"gemma", Role::language_model, "paged KV", claims_1, build_1, bindings, tiny_1},
-                                {"gemma2", Role::language_model, "sliding and full KV", claims_2, build_2, bindings, tiny_2},
-                                {"gemma3", Role::language_model, "sliding and full KV", claims_3, build_3, bindings, tiny_3},
+constexpr ModelDef records[] = {{"gemma", Role::language_model, "paged KV", claims_1, build_1, bindings, tiny_1, gguf_1},
+                                {"gemma2", Role::language_model, "sliding and full KV", claims_2, build_2, bindings, tiny_2, gguf_2},
+                                {"gemma3", Role::language_model, "sliding and full KV", claims_3, build_3, bindings, tiny_3, gguf_3},
                                 {"embedding_gemma", Role::encoder, "none", claims_embedding, build_embedding, bindings, tiny_embedding}};
 
 }  // namespace

@@ -220,6 +220,24 @@ Bindings bindings(const Metadata& meta) {
   return b;
 }
 
+GgufFacts gguf_facts(std::string_view arch, const Module& built) {
+  const Sizes& s = static_cast<const Gpt2&>(built).sizes;
+  if (s.by_head) fail("keys and values of every head's own have no GGUF form in this architecture (", arch, ")");
+  if (s.act != Unary::gelu_tanh) fail("GGUF's form of this architecture (", arch, ") knows the tanh form of GELU only");
+  GgufFacts facts{std::string(arch)};
+  facts.set("block_count", s.layers);
+  facts.set("context_length", s.positions);
+  facts.set("embedding_length", s.hidden);
+  facts.set("feed_forward_length", s.inner);
+  facts.set("attention.head_count", s.heads);
+  facts.set("attention.head_count_kv", s.shared_key ? std::int64_t{1} : s.heads);
+  facts.set("attention.layer_norm_epsilon", double{s.eps});
+  facts.set("vocab_size", s.vocab);
+  return facts;
+}
+GgufFacts gguf_gpt2(const Metadata& meta, const WeightSource& weights) { return gguf_facts("gpt2", *build_gpt2(meta, weights)); }
+GgufFacts gguf_bigcode(const Metadata& meta, const WeightSource& weights) { return gguf_facts("starcoder", *build_bigcode(meta, weights)); }
+
 Json tiny_gpt2() {
   return parse_json(R"({"architectures":["GPT2LMHeadModel"],"model_type":"gpt2","vocab_size":59,"n_embd":40,"n_layer":2,
     "n_head":4,"n_positions":256,"activation_function":"gelu_new","layer_norm_epsilon":1e-5})", "tiny config");
@@ -229,8 +247,8 @@ Json tiny_bigcode() {
     "n_inner":72,"n_layer":2,"n_head":4,"n_positions":256,"multi_query":true,"activation_function":"gelu_pytorch_tanh"})", "tiny config");
 }
 
-constexpr ModelDef records[] = {{"gpt2", Role::language_model, "paged KV", claims_gpt2, build_gpt2, bindings, tiny_gpt2},
-                                {"gpt_bigcode", Role::language_model, "paged KV", claims_bigcode, build_bigcode, bindings, tiny_bigcode}};
+constexpr ModelDef records[] = {{"gpt2", Role::language_model, "paged KV", claims_gpt2, build_gpt2, bindings, tiny_gpt2, gguf_gpt2},
+                                {"gpt_bigcode", Role::language_model, "paged KV", claims_bigcode, build_bigcode, bindings, tiny_bigcode, gguf_bigcode}};
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 // Granite (IBM 2024): the Llama decoder with four constants: on the embedding, the attention scores, the
 // residual branches and the logits.
 #include "models/config.h"
+#include "models/gguf_facts.h"
 #include "models/model_def.h"
 
 namespace tashika {
@@ -48,6 +49,18 @@ Bindings bindings(const Metadata& meta) {
   return b;
 }
 
+GgufFacts gguf(const Metadata& meta, const WeightSource& weights) {
+  const std::unique_ptr<Module> built = build(meta, weights);
+  const DecoderConfig& c = decoder_config(*built);
+  GgufFacts facts = gguf_decoder_facts("granite", c);
+  facts.set("embedding_scale", double{c.embedding_multiplier});
+  facts.set("residual_scale", double{c.residual_multiplier});
+  facts.set("attention.scale", double{c.attention_scale});
+  facts.set("logit_scale", ConfigReader(meta.values, meta.origin).number_or("logits_scaling", 1.0));
+  pair_rows(facts, c);
+  return facts;
+}
+
 Json tiny() {
   return parse_json(R"({"architectures":["GraniteForCausalLM"],"model_type":"granite","vocab_size":73,"hidden_size":36,
     "intermediate_size":52,"num_hidden_layers":2,"num_attention_heads":6,"num_key_value_heads":2,
@@ -55,7 +68,7 @@ Json tiny() {
     "embedding_multiplier":3.0,"residual_multiplier":0.4,"attention_multiplier":0.3,"logits_scaling":2.5})", "tiny config");
 }
 
-constexpr ModelDef records[] = {{"granite", Role::language_model, "paged KV", claims, build, bindings, tiny}};
+constexpr ModelDef records[] = {{"granite", Role::language_model, "paged KV", claims, build, bindings, tiny, gguf}};
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 // positions, gated SiLU MLP. With biases on attention and MLP and a tied head it is also Granite
 // Code 3B and 8B (Mishra et al. 2024).
 #include "models/config.h"
+#include "models/gguf_facts.h"
 #include "models/model_def.h"
 
 namespace tashika {
@@ -22,9 +23,7 @@ std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights)
     const ConfigReader reader(meta.values, meta.origin, "llama.");
     DecoderConfig c = read_gguf_decoder(reader, weights);
     c.rope_interleaved = true;  // GGUF stores q and k with neighbouring pairs
-    if (const std::int64_t window = reader.integer_or("attention.sliding_window", 0, 0, std::int64_t{1} << 40); window > 0) {
-      c.windows.assign(static_cast<std::size_t>(c.layers), window);
-    }
+    read_gguf_window(reader, c);
     return dense_decoder(c);
   }
   const ConfigReader reader(meta.values, meta.origin);
@@ -56,6 +55,14 @@ Bindings bindings(const Metadata& meta) {
   return b;
 }
 
+GgufFacts gguf(const Metadata& meta, const WeightSource& weights) {
+  const std::unique_ptr<Module> built = build(meta, weights);
+  const DecoderConfig& c = decoder_config(*built);
+  GgufFacts facts = gguf_decoder_facts("llama", c);
+  pair_rows(facts, c);
+  return facts;
+}
+
 Json tiny() {
   return parse_json(R"({"architectures":["LlamaForCausalLM"],"model_type":"llama","vocab_size":97,"hidden_size":40,
     "intermediate_size":72,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":12,
@@ -64,7 +71,7 @@ Json tiny() {
     "high_freq_factor":4.0,"original_max_position_embeddings":64}})", "tiny config");
 }
 
-constexpr ModelDef records[] = {{"llama", Role::language_model, "paged KV", claims, build, bindings, tiny}};
+constexpr ModelDef records[] = {{"llama", Role::language_model, "paged KV", claims, build, bindings, tiny, gguf}};
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 // full layers, YaRN, and queries that grow with the logarithm of their position; its text part also out of the files
 // that hold an image encoder beside it.
 #include "models/config.h"
+#include "models/gguf_facts.h"
 #include "models/model_def.h"
 
 namespace tashika {
@@ -72,6 +73,7 @@ std::unique_ptr<Module> build_3(const Metadata& meta, const WeightSource& weight
     const ConfigReader reader(meta.values, meta.origin, "mistral3.");
     DecoderConfig c = read_gguf_decoder(reader, weights);
     c.rope_interleaved = true;
+    read_gguf_window(reader, c);
     // The file gives mscale_all_dim; mscale is 1.
     c.rope_scaling.mscale_all_dim = reader.number_or("rope.scaling.yarn_log_multiplier", 0.0);
     c.rope_scaling.mscale = c.rope_scaling.mscale_all_dim != 0 ? 1.0 : 0.0;
@@ -126,6 +128,20 @@ Bindings bindings_3(const Metadata& meta) {
   return b;
 }
 
+GgufFacts gguf_3(const Metadata& meta, const WeightSource& weights) {
+  const std::unique_ptr<Module> built = build_3(meta, weights);
+  const DecoderConfig& c = decoder_config(*built);
+  const RopeScaling& s = c.rope_scaling;
+  if (s.mscale_all_dim != 0 && s.mscale != 1.0) fail(meta.origin, ": rope_parameters: mscale: GGUF's form of this family knows 1 only");
+  if (c.query_slope != 0 && c.query_period != s.original_context) fail(meta.origin, ": rope_parameters: the period of the queries' scale must be the original context");
+  GgufFacts facts = gguf_decoder_facts("mistral3", c);
+  facts.values.as_object().erase("mistral3.rope.scaling.attn_factor");  // what follows says it
+  facts.set("rope.scaling.yarn_log_multiplier", s.mscale_all_dim);
+  if (c.query_slope != 0) facts.set("attention.temperature_scale", double{c.query_slope});
+  pair_rows(facts, c);
+  return facts;
+}
+
 Json tiny_3() {
   return parse_json(
       R"({"architectures":["Ministral3ForCausalLM"],"model_type":"ministral3","vocab_size":77,"hidden_size":40,
@@ -139,7 +155,7 @@ Json tiny_3() {
 
 constexpr ModelDef records[] = {
     {"ministral", Role::language_model, "sliding and full KV", claims, build, bindings, tiny},
-    {"ministral3", Role::language_model, "paged KV", claims_3, build_3, bindings_3, tiny_3}};
+    {"ministral3", Role::language_model, "paged KV", claims_3, build_3, bindings_3, tiny_3, gguf_3}};
 
 }  // namespace
 

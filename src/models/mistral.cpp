@@ -1,5 +1,6 @@
 // Mistral (Jiang et al. 2023): the Llama decoder with a sliding window on every layer.
 #include "models/config.h"
+#include "models/gguf_facts.h"
 #include "models/model_def.h"
 
 namespace tashika {
@@ -36,6 +37,15 @@ Bindings bindings(const Metadata&) {
   return b;
 }
 
+// GGUF files of this family go by the name of the one it changed.
+GgufFacts gguf(const Metadata& meta, const WeightSource& weights) {
+  const std::unique_ptr<Module> built = build(meta, weights);
+  const DecoderConfig& c = decoder_config(*built);
+  GgufFacts facts = gguf_decoder_facts("llama", c);
+  pair_rows(facts, c);
+  return facts;
+}
+
 Json tiny() {
   return parse_json(R"({"architectures":["MistralForCausalLM"],"model_type":"mistral","vocab_size":89,"hidden_size":36,
     "intermediate_size":56,"num_hidden_layers":2,"num_attention_heads":6,"num_key_value_heads":3,"head_dim":10,
@@ -43,7 +53,7 @@ Json tiny() {
     "tie_word_embeddings":false})", "tiny config");
 }
 
-constexpr ModelDef records[] = {{"mistral", Role::language_model, "sliding KV", claims, build, bindings, tiny}};
+constexpr ModelDef records[] = {{"mistral", Role::language_model, "sliding KV", claims, build, bindings, tiny, gguf}};
 
 }  // namespace
 

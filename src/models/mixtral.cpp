@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "models/config.h"
+#include "models/gguf_facts.h"
 #include "models/model_def.h"
 #include "ops/elementwise.h"
 #include "ops/matmul.h"
@@ -81,6 +82,7 @@ std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights)
     const ConfigReader reader(meta.values, meta.origin, "llama.");
     DecoderConfig c = read_gguf_decoder(reader, weights);
     c.rope_interleaved = true;
+    read_gguf_window(reader, c);
     c.inner = reader.integer_or("expert_feed_forward_length", c.inner, 1, 1 << 20);
     m.experts = reader.integer("expert_count", 1, most);
     m.chosen = reader.integer("expert_used_count", 1, m.experts);
@@ -137,6 +139,17 @@ Bindings bindings(const Metadata& meta) {
   return b;
 }
 
+GgufFacts gguf(const Metadata& meta, const WeightSource& weights) {
+  const std::unique_ptr<Module> built = build(meta, weights);
+  const DecoderConfig& c = decoder_config(*built);
+  GgufFacts facts = gguf_decoder_facts("llama", c);
+  const ConfigReader reader(meta.values, meta.origin);
+  facts.set("expert_count", reader.integer_or("num_local_experts", 8, 1, 1 << 16));
+  facts.set("expert_used_count", reader.integer_or("num_experts_per_tok", 2, 1, 1 << 16));
+  pair_rows(facts, c);
+  return facts;
+}
+
 Json tiny() {
   return parse_json(R"({"architectures":["MixtralForCausalLM"],"model_type":"mixtral","vocab_size":79,"hidden_size":32,
     "intermediate_size":48,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":10,
@@ -144,7 +157,7 @@ Json tiny() {
     "num_experts_per_tok":2,"sliding_window":null,"rope_theta":1000000.0,"tie_word_embeddings":false})", "tiny config");
 }
 
-constexpr ModelDef records[] = {{"mixtral", Role::language_model, "paged KV", claims, build, bindings, tiny}};
+constexpr ModelDef records[] = {{"mixtral", Role::language_model, "paged KV", claims, build, bindings, tiny, gguf}};
 
 }  // namespace
 

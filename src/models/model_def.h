@@ -18,6 +18,22 @@ namespace tashika {
 
 enum class Role { language_model, encoder };
 
+// A GGUF file of a checkpoint, as far as the family decides it. Names and layouts of the tensors come from the bindings of
+// the record that claims such a file, read backwards.
+struct GgufFacts {
+  std::string architecture;  // general.architecture
+  Json values = JsonObject();  // by full key; whole numbers are stored as u32, others as f32, lists likewise
+  struct Pairs {
+    std::string param;  // a pattern
+    std::int64_t heads;
+  };
+  std::vector<Pairs> pairs;  // parameters whose heads' rows (first half, second half) GGUF stores as pairs of neighbours
+  std::vector<std::pair<std::string, std::vector<float>>> tensors;  // those made of the config, by their GGUF names
+  std::vector<std::string> losses;  // what other programs will not find in the file, for people
+
+  void set(std::string_view key, Json value) { values.set(architecture + "." + std::string(key), std::move(value)); }
+};
+
 struct ModelDef {
   std::string_view name;     // as users see it: "mistral"
   Role role = Role::language_model;
@@ -30,6 +46,8 @@ struct ModelDef {
   Bindings (*bindings)(const Metadata& meta);
   // config.json of a tiny model of this family, for tests that need no file.
   Json (*tiny)();
+  // Null: a checkpoint of this family has no GGUF form here. Error(input) for a config that GGUF cannot hold.
+  GgufFacts (*gguf)(const Metadata& meta, const WeightSource& weights) = nullptr;
 };
 
 struct ModelFile {

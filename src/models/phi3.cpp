@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "models/config.h"
+#include "models/gguf_facts.h"
 #include "models/model_def.h"
 
 namespace tashika {
@@ -81,6 +82,14 @@ Bindings bindings(const Metadata& meta) {
   return b;
 }
 
+GgufFacts gguf(const Metadata& meta, const WeightSource& weights) {
+  const std::unique_ptr<Module> built = build(meta, weights);
+  const DecoderConfig& c = decoder_config(*built);
+  GgufFacts facts = gguf_decoder_facts("phi3", c);
+  facts.set("attention.sliding_window", c.window(0));  // zero stands for none
+  return facts;
+}
+
 Json tiny() {
   return parse_json(R"({"architectures":["Phi3ForCausalLM"],"model_type":"phi3","vocab_size":65,"hidden_size":48,
     "intermediate_size":60,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,
@@ -90,7 +99,7 @@ Json tiny() {
                     "tiny config");
 }
 
-constexpr ModelDef records[] = {{"phi3", Role::language_model, "paged or sliding KV", claims, build, bindings, tiny}};
+constexpr ModelDef records[] = {{"phi3", Role::language_model, "paged or sliding KV", claims, build, bindings, tiny, gguf}};
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 // Qwen2 (Yang et al. 2024) and Qwen3 (2025): the Llama decoder with biases on queries, keys and values
 // (Qwen2) or with normed queries and keys (Qwen3); the upper layers may slide.
 #include "models/config.h"
+#include "models/gguf_facts.h"
 #include "models/model_def.h"
 
 namespace tashika {
@@ -28,7 +29,9 @@ void read_windows(const ConfigReader& reader, DecoderConfig& c) {
 std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights, bool third) {
   DecoderConfig c;
   if (meta.format == Metadata::Format::gguf) {
-    c = read_gguf_decoder(ConfigReader(meta.values, meta.origin, third ? "qwen3." : "qwen2."), weights);
+    const ConfigReader reader(meta.values, meta.origin, third ? "qwen3." : "qwen2.");
+    c = read_gguf_decoder(reader, weights);
+    read_gguf_window(reader, c);
   } else {
     const ConfigReader reader(meta.values, meta.origin);
     c = read_hf_decoder(reader, weights, 32);
@@ -66,6 +69,13 @@ Bindings bindings(const Metadata& meta) {
   return b;
 }
 
+GgufFacts gguf(const Metadata& meta, const WeightSource& weights, bool third) {
+  const std::unique_ptr<Module> built = build(meta, weights, third);
+  return gguf_decoder_facts(third ? "qwen3" : "qwen2", decoder_config(*built));
+}
+GgufFacts gguf_2(const Metadata& meta, const WeightSource& weights) { return gguf(meta, weights, false); }
+GgufFacts gguf_3(const Metadata& meta, const WeightSource& weights) { return gguf(meta, weights, true); }
+
 Json tiny_2() {
   return parse_json(R"({"architectures":["Qwen2ForCausalLM"],"model_type":"qwen2","vocab_size":71,"hidden_size":48,
     "intermediate_size":60,"num_hidden_layers":3,"num_attention_heads":4,"num_key_value_heads":2,
@@ -79,8 +89,8 @@ Json tiny_3() {
     "tie_word_embeddings":false})", "tiny config");
 }
 
-constexpr ModelDef records[] = {{"qwen2", Role::language_model, "paged or sliding KV", claims_2, build_2, bindings, tiny_2},
-                                {"qwen3", Role::language_model, "paged or sliding KV", claims_3, build_3, bindings, tiny_3}};
+constexpr ModelDef records[] = {{"qwen2", Role::language_model, "paged or sliding KV", claims_2, build_2, bindings, tiny_2, gguf_2},
+                                {"qwen3", Role::language_model, "paged or sliding KV", claims_3, build_3, bindings, tiny_3, gguf_3}};
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 // StarCoder2 (Lozhkov et al. 2024): grouped queries, rotary positions and a sliding window, with LayerNorm,
 // biases throughout and a plain GELU MLP.
 #include "models/config.h"
+#include "models/gguf_facts.h"
 #include "models/model_def.h"
 #include "ops/elementwise.h"
 #include "ops/matmul.h"
@@ -83,7 +84,9 @@ std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights)
   DecoderConfig c = gguf ? read_gguf_decoder(reader, weights) : read_hf_decoder(reader, weights, 2);
   c.norm_eps = static_cast<float>(gguf ? reader.number_or("attention.layer_norm_epsilon", 1e-5) : reader.number_or("norm_epsilon", 1e-5));
   c.act = gguf ? Unary::gelu_tanh : activation(reader.string_or("hidden_act", "gelu_pytorch_tanh"));
-  if (!gguf) {
+  if (gguf) {
+    read_gguf_window(reader, c);
+  } else {
     c.tied = reader.boolean_or("tie_word_embeddings", true);
     if (const std::int64_t window = reader.integer_or("sliding_window", 0, 1, std::int64_t{1} << 40); window > 0) {
       c.windows.assign(static_cast<std::size_t>(c.layers), window);
@@ -114,13 +117,20 @@ Bindings bindings(const Metadata& meta) {
   return b;
 }
 
+GgufFacts gguf(const Metadata& meta, const WeightSource& weights) {
+  const std::unique_ptr<Module> built = build(meta, weights);
+  const DecoderConfig& c = static_cast<const Starcoder2&>(*built).config;
+  if (c.act != Unary::gelu_tanh) fail(meta.origin, ": hidden_act: GGUF's form of this family knows gelu_pytorch_tanh only");
+  return gguf_decoder_facts("starcoder2", c, "attention.layer_norm_epsilon");
+}
+
 Json tiny() {
   return parse_json(R"({"architectures":["Starcoder2ForCausalLM"],"model_type":"starcoder2","vocab_size":47,"hidden_size":40,
     "intermediate_size":72,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,
     "max_position_embeddings":512,"norm_epsilon":1e-5,"hidden_act":"gelu_pytorch_tanh","sliding_window":45,"rope_theta":10000.0})", "tiny config");
 }
 
-constexpr ModelDef records[] = {{"starcoder2", Role::language_model, "paged or sliding KV", claims, build, bindings, tiny}};
+constexpr ModelDef records[] = {{"starcoder2", Role::language_model, "paged or sliding KV", claims, build, bindings, tiny, gguf}};
 
 }  // namespace
 

@@ -3,6 +3,9 @@
 #include "text/gguf_pre.h"
 
 #include <algorithm>
+#include <charconv>
+
+#include "text/utf8.h"
 
 namespace tashika {
 namespace {
@@ -52,7 +55,7 @@ struct Rule {
 const std::vector<Rule>& rules() {
   static const std::vector<Rule> table = {
       {{"", "default"}, {{R"([\p{P}\$\+<=>\^~\|]+)", gpt2, R"(\p{N}+)", "[0-9][0-9][0-9]"}}},
-      {{"llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"},
+      {{"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"},
        {.patterns = {gpt4}, .ignore_merges = true, .add_bos = true}},
       {{"dbrx", "smaug-bpe", "chatglm-bpe"}, {{gpt4}}},
       {{"glm4", "glm5"}, {.patterns = {gpt4}, .ignore_merges = true}},
@@ -97,5 +100,43 @@ const GgufPre* find_gguf_pre(std::string_view name) {
   }
   return nullptr;
 }
+
+namespace {
+
+// Patterns may spell a character in several ways: \x{HHHH} becomes the character, and what needs no backslash loses it.
+std::string plain_spelling(std::string_view pattern) {
+  std::string out;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern.substr(i, 3) == "\\x{") {
+      std::uint32_t code = 0;
+      const auto [end, error] = std::from_chars(pattern.data() + i + 3, pattern.data() + pattern.size(), code, 16);
+      if (error == std::errc() && end != pattern.data() + pattern.size() && *end == '}' && code < 0x110000) {
+        utf8::append(out, static_cast<char32_t>(code));
+        i = static_cast<std::size_t>(end - pattern.data());
+        continue;
+      }
+    }
+    if (pattern[i] == '\\' && i + 1 < pattern.size()) {
+      if (pattern[i + 1] != '"' && pattern[i + 1] != '\'' && pattern[i + 1] != ' ') out += '\\';
+      ++i;
+    }
+    out += pattern[i];
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string_view find_gguf_pre_patterns(std::span<const std::string> patterns, bool ignore_merges) {
+  for (const Rule& rule : rules()) {
+    const GgufPre& pre = rule.pre;
+    if (!pre.byte_level || pre.ignore_merges != ignore_merges || rule.names.front().empty()) continue;
+    const auto alike = [](const std::string& a, std::string_view b) { return plain_spelling(a) == plain_spelling(b); };
+    if (std::equal(patterns.begin(), patterns.end(), pre.patterns.begin(), pre.patterns.end(), alike)) return rule.names.front();
+  }
+  return {};
+}
+
+std::string_view gguf_byte_level_pattern() { return gpt2; }
 
 }  // namespace tashika

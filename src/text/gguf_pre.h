@@ -1,6 +1,8 @@
-// The ways of splitting that tokenizer.ggml.pre names. Internal to gguf_vocab.cpp.
+// The ways of splitting that tokenizer.ggml.pre names. Internal to gguf_vocab.cpp and gguf_export.cpp.
 #pragma once
 
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -14,5 +16,13 @@ struct GgufPre {
 };
 
 const GgufPre* find_gguf_pre(std::string_view name);  // null when unknown
+
+// The name of the byte-level way with these patterns; empty when there is none.
+std::string_view find_gguf_pre_patterns(std::span<const std::string> patterns, bool ignore_merges);
+std::string_view gguf_byte_level_pattern();  // of the byte-level pre-tokenizer's own splitting
+
+// llama.cpp's converter knows tokenizers by the SHA-256 of the ids, written as a Python list, that they give this text.
+std::string_view gguf_pre_text();
+std::string_view find_gguf_pre_digest(std::string_view digest);  // empty when unknown
 
 }  // namespace tashika

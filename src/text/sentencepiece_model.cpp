@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "text/json_fields.h"
-#include "text/sp_models.h"
+#include "text/sp_model_file.h"
 #include "text/tokenizer_parts.h"
 #include "text/utf8.h"
 
@@ -75,16 +75,6 @@ class Message {
   std::string_view what_;
 };
 
-struct SpModel {
-  std::vector<ScoredPiece> pieces;
-  int model_type = 1;  // 1 Unigram, 2 BPE, 3 words, 4 characters
-  bool byte_fallback = false, whitespace_as_suffix = false;
-  std::string unk_piece = "<unk>", bos_piece = "<s>", eos_piece = "</s>", pad_piece = "<pad>";
-  std::string unk_surface = " \xE2\x81\x87 ";
-  std::string charsmap;
-  bool add_dummy_prefix = true, remove_extra_whitespaces = true, escape_whitespaces = true;
-};
-
 void read_piece(Message m, SpModel& model) {
   ScoredPiece piece;
   Message::Field f;
@@ -130,7 +120,7 @@ void read_normalizer(Message m, SpModel& model) {
   }
 }
 
-SpModel read_model(std::string_view bytes, std::string_view what) {
+SpModel read_fields(std::string_view bytes, std::string_view what) {
   SpModel model;
   Message m(bytes, 0, what);
   Message::Field f;
@@ -195,9 +185,14 @@ void read_config_tokens(const Json& config, TokenizerParts& parts, std::string_v
 
 }  // namespace
 
-Tokenizer tokenizer_from_sentencepiece(std::string_view bytes, const Json* config, std::string_view what) {
-  SpModel model = read_model(bytes, what);
+SpModel read_sp_model(std::string_view bytes, std::string_view what) {
+  SpModel model = read_fields(bytes, what);
   check_model(model, what);
+  return model;
+}
+
+Tokenizer tokenizer_from_sentencepiece(std::string_view bytes, const Json* config, std::string_view what) {
+  SpModel model = read_sp_model(bytes, what);
   auto parts = std::make_unique<TokenizerParts>();
   parts->invalid_text = InvalidText::keep;  // the normalizer knows what to do
   const std::string tokenizer_class = config && config->find("tokenizer_class") && (*config)["tokenizer_class"].is_string() ? (*config)["tokenizer_class"].as_string() : "";

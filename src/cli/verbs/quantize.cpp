@@ -52,6 +52,7 @@ class Quantize final : public Command {
              [this](std::string_view text, std::string_view where) { options_.embedding = find_tensor_type(text, where); });
     o.value("--tensor-type", "PART=T", tensor_types_, "type of the matrices whose name contains PART; may be given several times");
     o.toggle("--allow-requantize", options_.allow_requantize, "quantise tensors again that are quantised already (error adds to error)");
+    o.value("--tokenizer-pre", "NAME", tokenizer_pre_, "how a folder's byte-level tokenizer splits text, where that cannot be found out (tokenizer.ggml.pre)");
     o.group("");
     o.toggle("--dry-run", dry_run_, "print what would be written, and how large");
     o.toggle("--json", json_, "print one JSON object: the tensors with their types and sizes");
@@ -70,7 +71,8 @@ class Quantize final : public Command {
     }
     const Checkpoint checkpoint = open_checkpoint(find_checkpoint(name));
     if (out_ && *out_ == checkpoint.path) fail_with(ErrorKind::usage, cat(*out_, ": OUT is IN; name another file"));
-    const GgufForm form = gguf_form(checkpoint);
+    const GgufForm form = gguf_form(checkpoint, tokenizer_pre_);
+    for (const std::string& note : form.notes) context.log.write(LogLevel::warn, note);
     const QuantizePlan plan = plan_quantize(form, options_);
     for (const std::string& narrowed : plan.narrowed) {
       context.log.write(LogLevel::debug, cat(narrowed, ": rows are no multiple of the type's block; a narrower type is taken"));
@@ -134,7 +136,7 @@ class Quantize final : public Command {
 
   ModelSetting setting_;
   std::optional<std::string> out_;
-  std::string type_;
+  std::string type_, tokenizer_pre_;
   std::vector<std::string> tensor_types_;
   QuantizeOptions options_;
   ComputeSettings compute_;
@@ -146,9 +148,10 @@ class Quantize final : public Command {
 extern const Verb verb_quantize;
 const Verb verb_quantize{
     "quantize", "write a model as a smaller GGUF file",
-    "Writes IN as the GGUF file OUT with weights of type T. Types mean what they mean to other programs: q4_k_m is a mix\n"
+    "Writes IN, a GGUF file or a Hugging Face folder, as the GGUF file OUT with weights of type T. Types mean what they mean to other programs: q4_k_m is a mix\n"
     "in which some tensors get more bits. The same input gives the same bytes with any number of threads.",
     "  tashika quantize model-f16.gguf model-q4.gguf --type q4_k_m\n"
+    "  tashika quantize folder model.gguf --type bf16               a folder's weights as one file\n"
     "  tashika quantize model-f16.gguf --type q5_k_m --dry-run      what would be written\n",
     make_command<Quantize>};
 
