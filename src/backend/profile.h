@@ -19,8 +19,9 @@ struct ProfileRow {
 
 class Profiler {
  public:
-  void run(const Kernel& kernel, const Call& call);       // runs the kernel and books it
-  void planned(const OpId& op, const Call& call);         // books a call on a meta runtime
+  virtual ~Profiler() = default;
+  virtual void run(const Kernel& kernel, const Call& call);  // runs the kernel and books it
+  void planned(const OpId& op, const Call& call);            // books a call on a meta runtime
   std::vector<ProfileRow> rows() const { return rows_; }  // in order of first use
   void clear() { rows_.clear(); }
 

@@ -160,6 +160,7 @@ void add_facts(GgufForm& form, const GgufFacts& facts, const std::string& path) 
   const std::string_view name = file_name(path.ends_with('/') ? std::string_view(path).substr(0, path.size() - 1) : std::string_view(path));
   form.fields.add_text("general.name", name);
   for (const auto& [key, value] : facts.values.as_object().entries()) {
+    if (key == "general.architecture") continue;
     if (value.is_integer()) {
       if (value.as_integer() < 0 || value.as_integer() > 0xFFFFFFFF) fail(path, ": ", key, ": ", value.as_integer(), " is no 32-bit count");
       form.fields.add(key, static_cast<std::uint32_t>(value.as_integer()));
@@ -175,18 +176,29 @@ void add_facts(GgufForm& form, const GgufFacts& facts, const std::string& path) 
   }
 }
 
-GgufForm form_of_folder(const Checkpoint& checkpoint, const std::string& tokenizer_pre) {
+GgufFacts facts_of_folder(const Checkpoint& checkpoint) {
   const ModelDef& def = model_of(checkpoint);
   if (def.gguf == nullptr || checkpoint.meta.format != Metadata::Format::hf) {
     fail(checkpoint.path, ": the family ", def.name, " has no GGUF form here: run its folder as it is");
   }
-  const GgufFacts facts = def.gguf(checkpoint.meta, *checkpoint.weights);
+  GgufFacts facts = def.gguf(checkpoint.meta, *checkpoint.weights);
+  facts.values.set("general.architecture", facts.architecture);
+  return facts;
+}
+
+// The rules that read such a file.
+Bindings layout_of(const GgufFacts& facts, const std::string& path) {
+  const Metadata target{Metadata::Format::gguf, path, facts.values};
+  return find_model(target).bindings(target);
+}
+
+GgufForm form_of_folder(const Checkpoint& checkpoint, const std::string& tokenizer_pre) {
+  const ModelDef& def = model_of(checkpoint);
+  const GgufFacts facts = facts_of_folder(checkpoint);
+  const Bindings layout = layout_of(facts, checkpoint.path);
   GgufForm form;
   form.converted = true;
   form.facts = facts.values;
-  form.facts.set("general.architecture", facts.architecture);
-  const Metadata target{Metadata::Format::gguf, checkpoint.path, form.facts};
-  const Bindings layout = find_model(target).bindings(target);
 
   auto folder = std::make_shared<Folder>();
   folder->checkpoint = checkpoint;
@@ -229,6 +241,22 @@ GgufForm form_of_folder(const Checkpoint& checkpoint, const std::string& tokeniz
 GgufForm gguf_form(const Checkpoint& checkpoint, const std::string& tokenizer_pre) {
   if (checkpoint.weights == nullptr) fail(checkpoint.path, ": there are no weights");
   return checkpoint.is_gguf() ? form_of_file(checkpoint) : form_of_folder(checkpoint, tokenizer_pre);
+}
+
+std::vector<GgufPlace> gguf_places(const Checkpoint& checkpoint, Module& bound) {
+  const bool is_file = checkpoint.is_gguf();
+  const Bindings layout = is_file ? model_of(checkpoint).bindings(checkpoint.meta) : layout_of(facts_of_folder(checkpoint), checkpoint.path);
+  std::vector<GgufPlace> out;
+  for_each_param(bound, [&](const std::string& name, Param& p) {
+    if (!p.value.defined()) return;
+    const FilePlace place = place_of(name, layout, is_file ? checkpoint.weights.get() : nullptr);
+    GgufPlace row{name, place.name, -1};
+    if (place.rule != nullptr && !place.rule->steps.empty() && place.rule->steps[0].kind == BindStep::Kind::select) {
+      row.expert = place.match.numbers.at(static_cast<std::size_t>(place.rule->steps[0].var));
+    }
+    out.push_back(std::move(row));
+  });
+  return out;
 }
 
 }  // namespace tashika

@@ -56,4 +56,11 @@ struct GgufForm {
 // `tokenizer_pre`: how a byte-level tokenizer splits, where it cannot be found out.
 GgufForm gguf_form(const Checkpoint& checkpoint, const std::string& tokenizer_pre = {});
 
+// Which tensor of the GGUF form each parameter is, or is a part of.
+struct GgufPlace {
+  std::string param, tensor;
+  std::int64_t expert = -1;  // of a stack
+};
+std::vector<GgufPlace> gguf_places(const Checkpoint& checkpoint, Module& bound);
+
 }  // namespace tashika

@@ -6,36 +6,24 @@
 #include "base/terminal.h"
 #include "cli/common.h"
 #include "cli/figures.h"
+#include "cli/progress_line.h"
 #include "cli/verb.h"
+#include "compress/importance.h"
 #include "compress/quantize.h"
 #include "registry/registry.h"
 
 namespace tashika::cli {
 namespace {
 
-// One line of stderr that is written over and leaves nothing behind.
-class ProgressLine {
+// Ctrl-C stops the runtime while this lives.
+class CancelOnInterrupt {
  public:
-  explicit ProgressLine(bool on) : on_(on) {}
-  ~ProgressLine() {
-    if (shown_) write_stderr("\r\033[K");
+  explicit CancelOnInterrupt(Runtime& rt) {
+    on_interrupt([](void* self) { static_cast<Runtime*>(self)->cancel(); }, &rt);
   }
-  void show(const QuantizeProgress& now) {
-    if (!on_) return;
-    const auto time = std::chrono::steady_clock::now();
-    if (shown_ && time - last_ < std::chrono::milliseconds(100)) return;
-    last_ = time;
-    shown_ = true;
-    const int percent = now.total > 0 ? static_cast<int>(now.done * 100 / now.total) : 100;
-    constexpr int width = 24;
-    std::string bar;
-    for (int i = 0; i < width; ++i) bar += i * 100 < percent * width ? "█" : "░";
-    write_stderr(cat("\r", bar, " ", percent, " %  ", now.tensor, " of ", now.tensors, "  ", printable(now.name, 40), "\033[K"));
-  }
-
- private:
-  bool on_, shown_ = false;
-  std::chrono::steady_clock::time_point last_;
+  ~CancelOnInterrupt() { on_interrupt(nullptr, nullptr); }
+  CancelOnInterrupt(const CancelOnInterrupt&) = delete;
+  CancelOnInterrupt& operator=(const CancelOnInterrupt&) = delete;
 };
 
 class Quantize final : public Command {
@@ -44,6 +32,11 @@ class Quantize final : public Command {
     tashika::cli::describe(o, setting_);
     o.positional("OUT", out_, "the .gguf file to write").completes(ValueHint::file);
     o.value("--type", "T", type_, cat("what to write: ", mix_type_names()));
+    o.group("Importance");
+    o.value("--imatrix", "FILE", imatrix_, "how much each column matters: an importance matrix (imatrix.gguf or .dat), or a text like yours, on which IN is run to measure it").completes(ValueHint::file);
+    o.value("--imatrix-save", "FILE", imatrix_save_, "write the measured matrix, as llama.cpp's tools read it").completes(ValueHint::file);
+    o.value("-c, --ctx-size", "N", importance_.context, "tokens of a chunk of the text").range(2, 1 << 20);
+    o.value("--chunks", "N", importance_.chunks, "chunks of the text; 0: all of it").range(0, 1 << 30);
     o.group("Choices");
     o.toggle("--pure", options_.pure, "every matrix in the one type, without the mix of types that a name like q4_k_m stands for");
     o.custom("--output-tensor-type", "T", "type of the head (output.weight)",
@@ -71,9 +64,21 @@ class Quantize final : public Command {
     }
     const Checkpoint checkpoint = open_checkpoint(find_checkpoint(name));
     if (out_ && *out_ == checkpoint.path) fail_with(ErrorKind::usage, cat(*out_, ": OUT is IN; name another file"));
-    const GgufForm form = gguf_form(checkpoint, tokenizer_pre_);
+    GgufForm form = gguf_form(checkpoint, tokenizer_pre_);
     for (const std::string& note : form.notes) context.log.write(LogLevel::warn, note);
-    const QuantizePlan plan = plan_quantize(form, options_);
+    const std::unique_ptr<Runtime> rt = make_runtime(compute_.runtime());
+    const CancelOnInterrupt cancel(*rt);
+    Importance importance;
+    if (imatrix_) {
+      importance = is_importance_file(*imatrix_) ? read_importance(*imatrix_) : measure(checkpoint, *rt);
+      options_.importance = &importance.columns;
+      if (imatrix_save_) write_importance(importance, *imatrix_save_);
+    }
+    QuantizePlan plan = plan_quantize(form, options_);
+    if (!plan.without_importance.empty()) {
+      context.log.write(LogLevel::warn, cat("the importance matrix lacks ", plan.without_importance.size(), " tensors, ", printable(plan.without_importance[0]),
+                                            plan.without_importance.size() > 1 ? " among them" : "", "; they are quantised without it"));
+    }
     for (const std::string& narrowed : plan.narrowed) {
       context.log.write(LogLevel::debug, cat(narrowed, ": rows are no multiple of the type's block; a narrower type is taken"));
     }
@@ -82,14 +87,14 @@ class Quantize final : public Command {
                                             " tensors have rows that are no multiple of the type's block and get a narrower type"));
     }
     if (!dry_run_) {
-      const std::unique_ptr<Runtime> rt = make_runtime(compute_.runtime());
-      on_interrupt([](void* self) { static_cast<Runtime*>(self)->cancel(); }, rt.get());
+      if (imatrix_) describe_importance(importance, form.fields);
       const auto start = std::chrono::steady_clock::now();
       {
-        ProgressLine line(stderr_is_terminal());
-        write_quantized(form, plan, options_, *out_, *rt, [&](const QuantizeProgress& now) { line.show(now); });
+        ProgressLine line;
+        write_quantized(form, plan, options_, *out_, *rt, [&](const QuantizeProgress& now) {
+          line.show(now.done, now.total, cat(now.tensor, " of ", now.tensors, "  ", printable(now.name, 40)));
+        });
       }
-      on_interrupt(nullptr, nullptr);
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       context.log.write(LogLevel::info, cat("wrote ", *out_, " in ", fixed(seconds, 1), " s"));
     }
@@ -98,6 +103,19 @@ class Quantize final : public Command {
   }
 
  private:
+  Importance measure(const Checkpoint& checkpoint, Runtime& rt) {
+    ProgressLine line;
+    importance_.progress = [&](std::int64_t chunk, std::int64_t chunks) { line.show(chunk, chunks, cat("importance: chunk ", chunk + 1, " of ", chunks)); };
+    return collect_importance(checkpoint, read_file(*imatrix_, std::uint64_t{1} << 30), std::string(file_name(*imatrix_)), importance_, rt);
+  }
+
+  void describe_importance(const Importance& importance, GgufFields& fields) const {
+    fields.add_text("quantize.imatrix.file", file_name(*imatrix_));
+    if (!importance.dataset.empty()) fields.add_text("quantize.imatrix.dataset", importance.dataset);
+    fields.add("quantize.imatrix.entries_count", static_cast<std::uint32_t>(importance.columns.size()));
+    if (importance.chunks > 0) fields.add("quantize.imatrix.chunks_count", static_cast<std::uint32_t>(importance.chunks));
+  }
+
   Json listing(const QuantizePlan& plan) const {
     Json out;
     out.set("type", options_.type.name);
@@ -135,7 +153,8 @@ class Quantize final : public Command {
   }
 
   ModelSetting setting_;
-  std::optional<std::string> out_;
+  std::optional<std::string> out_, imatrix_, imatrix_save_;
+  ImportanceOptions importance_;
   std::string type_, tokenizer_pre_;
   std::vector<std::string> tensor_types_;
   QuantizeOptions options_;
@@ -151,6 +170,7 @@ const Verb verb_quantize{
     "Writes IN, a GGUF file or a Hugging Face folder, as the GGUF file OUT with weights of type T. Types mean what they mean to other programs: q4_k_m is a mix\n"
     "in which some tensors get more bits. The same input gives the same bytes with any number of threads.",
     "  tashika quantize model-f16.gguf model-q4.gguf --type q4_k_m\n"
+    "  tashika quantize model-f16.gguf model-q2.gguf --type q2_k --imatrix text.txt   measured on your text\n"
     "  tashika quantize folder model.gguf --type bf16               a folder's weights as one file\n"
     "  tashika quantize model-f16.gguf --type q5_k_m --dry-run      what would be written\n",
     make_command<Quantize>};
