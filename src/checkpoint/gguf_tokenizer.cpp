@@ -88,7 +88,15 @@ void add_gguf_tokenizer(GgufFields& fields, const Checkpoint& folder, std::int64
   const std::string pieces = content(folder, "tokenizer.model").value_or(std::string());
   const TokenizerFiles files{pointer(tokenizer), pieces, pointer(config), pointer(added)};
   const Tokenizer loaded = load_tokenizer(folder);
-  const GgufVocab vocab = gguf_vocab_of(files, loaded, rows, pre, folder.path);
+  GgufVocab vocab = gguf_vocab_of(files, loaded, rows, pre, folder.path);
+  // Readers take customary ids for those that a file lacks.
+  const auto from_config = [&](std::optional<std::int64_t>& id, std::string_view key) {
+    const Json* value = &folder.meta.values[key];
+    if (value->is_array() && !value->as_array().empty()) value = &value->as_array()[0];
+    if (!id && value->is_integer() && value->as_integer() >= 0 && value->as_integer() < rows) id = value->as_integer();
+  };
+  from_config(vocab.bos, "bos_token_id");
+  from_config(vocab.eos, "eos_token_id");
   add_vocab(fields, vocab);
   if (const std::string text = first_difference(loaded, vocab, folder.path); !text.empty()) {
     notes.push_back(cat("the file's vocabulary splits some texts otherwise than the folder's tokenizer: \"", printable(text, 60), "\""));

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
-#include "base/half.h"
+#include "base/terminal.h"
 #include "base/thread_pool.h"
 
 namespace tashika {
@@ -77,12 +78,17 @@ Normaliser normaliser(const float* logits, std::size_t n) {
 class KeptBase final : public BaseDistributions {
  public:
   KeptBase(LanguageModel& model, Runtime& rt, std::span<const std::vector<TokenId>> chunks) : vocab_(model.info().vocab) {
+    std::int64_t positions = 0;
+    for (const std::vector<TokenId>& chunk : chunks) positions += static_cast<std::int64_t>(chunk.size()) - 1 - first_counted(static_cast<std::int64_t>(chunk.size()));
+    if (positions * vocab_ * 4 > usable_memory_bytes() / 2) {
+      fail_with(ErrorKind::limit, cat(positions, " positions of ", vocab_, " tokens each take too much memory: take fewer chunks (--chunks)"));
+    }
     std::vector<float> logits;
     for (const std::vector<TokenId>& chunk : chunks) {
       rt.throw_if_cancelled();
       Reading reading(model, rt, chunk);
       const auto context = static_cast<std::int64_t>(chunk.size());
-      std::vector<std::uint16_t>& kept = kept_.emplace_back(Kept{first_counted(context), {}}).values;
+      std::vector<float>& kept = kept_.emplace_back(Kept{first_counted(context), {}}).values;
       kept.resize(static_cast<std::size_t>((context - 1 - first_counted(context)) * vocab_));
       std::size_t at = 0;
       for (std::int64_t first = first_counted(context); first < context - 1; first += rows_at_once) {
@@ -93,7 +99,7 @@ class KeptBase final : public BaseDistributions {
           for (auto row = static_cast<std::size_t>(begin); row < static_cast<std::size_t>(end); ++row) {
             const float* values = logits.data() + row * width;
             const double log_sum = normaliser(values, width).log_sum;
-            for (std::size_t i = 0; i < width; ++i) kept[at + row * width + i] = f32_to_f16(static_cast<float>(values[i] - log_sum));
+            for (std::size_t i = 0; i < width; ++i) kept[at + row * width + i] = static_cast<float>(values[i] - log_sum);
           }
         });
         at += static_cast<std::size_t>(count) * width;
@@ -104,15 +110,15 @@ class KeptBase final : public BaseDistributions {
     const Kept& kept = kept_[chunk];
     const auto width = static_cast<std::size_t>(vocab_);
     const auto begin = static_cast<std::size_t>(first - kept.first);
-    out.resize(static_cast<std::size_t>(count) * width);
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = f16_to_f32(kept.values[begin * width + i]);
+    const auto from = kept.values.begin() + static_cast<std::ptrdiff_t>(begin * width);
+    out.assign(from, from + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(count) * width));
   }
   std::int64_t vocab() const override { return vocab_; }
 
  private:
   struct Kept {
     std::int64_t first;  // position
-    std::vector<std::uint16_t> values;
+    std::vector<float> values;
   };
   std::int64_t vocab_;
   std::vector<Kept> kept_;
@@ -187,8 +193,12 @@ std::unique_ptr<BaseDistributions> kept_base(LanguageModel& model, Runtime& rt, 
   return std::make_unique<KeptBase>(model, rt, chunks);
 }
 
-Quality measure_quality(LanguageModel& model, Runtime& rt, std::span<const std::vector<TokenId>> chunks, BaseDistributions* base,
-                        const QualityProgress& progress) {
+namespace {
+
+// Every counted position in order; `done` is told after each piece and may end it by false.
+template <typename Done>
+std::vector<Position> compare_all(LanguageModel& model, Runtime& rt, std::span<const std::vector<TokenId>> chunks, BaseDistributions* base,
+                                  const QualityProgress& progress, const Done& done) {
   const std::int64_t vocab = model.info().vocab;
   if (base != nullptr && base->vocab() != vocab) fail("the base has ", base->vocab(), " tokens, this model ", vocab, ": they cannot be compared");
   const auto width = static_cast<std::size_t>(vocab);
@@ -204,16 +214,40 @@ Quality measure_quality(LanguageModel& model, Runtime& rt, std::span<const std::
       const std::int64_t count = std::min(rows_at_once, context - 1 - first);
       reading.rows(first, count, logits);
       if (base != nullptr) base->rows(c, first, count, base_logits);
-      const std::size_t done = positions.size();
-      positions.resize(done + static_cast<std::size_t>(count));
+      const std::size_t before = positions.size();
+      positions.resize(before + static_cast<std::size_t>(count));
       rt.pool().parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end, int) {
         for (auto row = static_cast<std::size_t>(begin); row < static_cast<std::size_t>(end); ++row) {
           const TokenId truth = chunk[static_cast<std::size_t>(first) + row + 1];
-          positions[done + row] = compare(logits.data() + row * width, base != nullptr ? base_logits.data() + row * width : nullptr, width, truth);
+          positions[before + row] = compare(logits.data() + row * width, base != nullptr ? base_logits.data() + row * width : nullptr, width, truth);
         }
       });
+      if (!done(positions)) return positions;
     }
   }
+  return positions;
+}
+
+}  // namespace
+
+double mean_divergence(LanguageModel& model, Runtime& rt, std::span<const std::vector<TokenId>> chunks, BaseDistributions& base, double limit) {
+  std::int64_t expected = 0;
+  for (const std::vector<TokenId>& chunk : chunks) expected += static_cast<std::int64_t>(chunk.size()) - 1 - first_counted(static_cast<std::int64_t>(chunk.size()));
+  const double most = limit * static_cast<double>(expected);
+  const auto sum = [](const std::vector<Position>& positions) {
+    double total = 0;
+    for (const Position& p : positions) total += p.kld;
+    return total;
+  };
+  // No position's divergence is negative: a sum beyond the limit stays there.
+  const std::vector<Position> positions = compare_all(model, rt, chunks, &base, {}, [&](const std::vector<Position>& so_far) { return sum(so_far) <= most; });
+  if (static_cast<std::int64_t>(positions.size()) < expected || sum(positions) > most) return std::numeric_limits<double>::infinity();
+  return sum(positions) / static_cast<double>(expected);
+}
+
+Quality measure_quality(LanguageModel& model, Runtime& rt, std::span<const std::vector<TokenId>> chunks, BaseDistributions* base,
+                        const QualityProgress& progress) {
+  const std::vector<Position> positions = compare_all(model, rt, chunks, base, progress, [](const std::vector<Position>&) { return true; });
   Quality out;
   out.chunks = static_cast<std::int64_t>(chunks.size());
   out.context = chunks.empty() ? 0 : static_cast<std::int64_t>(chunks[0].size());

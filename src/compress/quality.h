@@ -39,7 +39,7 @@ struct Quality {
   double perplexity_error() const;
 };
 
-// The base's distributions, kept: log-probabilities as f16, renormalised when they are used.
+// What the base says of the next token.
 class BaseDistributions {
  public:
   virtual ~BaseDistributions() = default;
@@ -50,7 +50,8 @@ class BaseDistributions {
 
 // Runs the base beside the model, chunk by chunk. `model` must outlive it.
 std::unique_ptr<BaseDistributions> running_base(LanguageModel& model, Runtime& rt, std::span<const std::vector<TokenId>> chunks);
-// Runs it once and keeps what it says: two bytes for each position and token of the vocabulary.
+// Runs it once and keeps what it says: four bytes for each position and token of the vocabulary. Error(limit) when that is
+// more than half of the memory.
 std::unique_ptr<BaseDistributions> kept_base(LanguageModel& model, Runtime& rt, std::span<const std::vector<TokenId>> chunks);
 
 using QualityProgress = std::function<void(std::int64_t chunk, std::int64_t chunks)>;
@@ -58,5 +59,8 @@ using QualityProgress = std::function<void(std::int64_t chunk, std::int64_t chun
 // `base` may be null. Error(input) when the vocabularies differ.
 Quality measure_quality(LanguageModel& model, Runtime& rt, std::span<const std::vector<TokenId>> chunks, BaseDistributions* base,
                         const QualityProgress& progress = {});
+
+// The mean divergence alone; as soon as it must pass `limit`, infinity.
+double mean_divergence(LanguageModel& model, Runtime& rt, std::span<const std::vector<TokenId>> chunks, BaseDistributions& base, double limit);
 
 }  // namespace tashika

@@ -34,11 +34,11 @@ DType named_type(const WeightInfo& tensor, const QuantizeOptions& options) {
 // Converts one piece of a tensor's rows; the first error by row wins, so that messages do not depend on threads.
 class Converter {
  public:
-  Converter(const GgufRows& rows, const PlannedTensor& plan, ThreadPool& pool)
-      : rows_(rows), plan_(plan), pool_(pool), encoder_(plan.info.dtype.is_block() ? find_weighted_encoder(plan.info.dtype) : nullptr) {
-    const Shape& shape = plan.info.shape;
-    rows_per_expert_ = shape.rank() > 2 ? shape[-2] : rows.rows();
-    copies_ = rows.one_dtype() && rows.dtype() == plan.info.dtype;
+  // `importance`: of each expert's columns in turn, or null.
+  Converter(const GgufRows& rows, const WeightInfo& to, const float* importance, ThreadPool& pool)
+      : rows_(rows), to_(to), importance_(importance), pool_(pool), encoder_(to.dtype.is_block() ? find_weighted_encoder(to.dtype) : nullptr) {
+    rows_per_expert_ = to.shape.rank() > 2 ? to.shape[-2] : rows.rows();
+    copies_ = rows.one_dtype() && rows.dtype() == to.dtype;
     scratch_.resize(static_cast<std::size_t>(pool.threads()));
   }
 
@@ -47,11 +47,11 @@ class Converter {
     pool_.parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end, int thread) {
       for (std::int64_t i = begin; i < end; ++i) convert(first + i, out + i * row_bytes(), thread);
     });
-    if (error_) fail_with(error_->kind(), cat(plan_.info.name, ", row ", error_row_, ": ", error_->message()));
+    if (error_) fail_with(error_->kind(), cat(to_.name, ", row ", error_row_, ": ", error_->message()));
   }
 
  private:
-  std::int64_t row_bytes() const { return plan_.info.dtype.row_bytes(rows_.width()); }
+  std::int64_t row_bytes() const { return to_.dtype.row_bytes(rows_.width()); }
 
   void convert(std::int64_t row, std::byte* out, int thread) noexcept {
     try {
@@ -59,9 +59,9 @@ class Converter {
       std::vector<float>& values = scratch_[static_cast<std::size_t>(thread)];
       values.resize(static_cast<std::size_t>(rows_.width()));
       rows_.read(row, 1, values.data());
-      if (encoder_ == nullptr) return plan_.info.dtype->encode(values.data(), out, rows_.width());
+      if (encoder_ == nullptr) return to_.dtype->encode(values.data(), out, rows_.width());
       const float* importance = nullptr;
-      if (plan_.importance != nullptr) importance = plan_.importance->data() + row / rows_per_expert_ * rows_.width();
+      if (importance_ != nullptr) importance = importance_ + row / rows_per_expert_ * rows_.width();
       encoder_->encode(values.data(), importance, out, rows_.width());
     } catch (const Error& error) {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -72,7 +72,8 @@ class Converter {
   }
 
   const GgufRows& rows_;
-  const PlannedTensor& plan_;
+  const WeightInfo& to_;
+  const float* importance_;
   ThreadPool& pool_;
   const WeightedEncoder* encoder_;
   std::int64_t rows_per_expert_ = 1;
@@ -105,9 +106,11 @@ double QuantizePlan::bits_per_weight() const {
 QuantizePlan plan_quantize(const GgufForm& form, const QuantizeOptions& options) {
   MixFacts facts = mix_facts(form.facts);
   facts.importance = options.importance != nullptr;
-  const DType base = find_dtype(options.type.base);
+  const DType base = options.types.empty() ? find_dtype(options.type.base) : DType{};
   std::vector<DType> chosen;
-  if (options.pure) {
+  if (!options.types.empty()) {
+    chosen = options.types;
+  } else if (options.pure) {
     for (const WeightInfo& tensor : form.tensors) chosen.push_back(may_quantise(tensor) ? fit_to_width(base, width_of(tensor)) : tensor.dtype);
   } else {
     chosen = choose_types(options.type, form.tensors, facts);
@@ -121,7 +124,7 @@ QuantizePlan plan_quantize(const GgufForm& form, const QuantizeOptions& options)
     PlannedTensor row{i, tensor, tensor.dtype, bytes_of(tensor), 0, nullptr};
     const bool quantises = may_quantise(tensor);
     DType to = chosen[i];
-    if (const DType named = quantises ? named_type(tensor, options) : DType{}) to = fit_to_width(named, width_of(tensor));
+    if (const DType named = quantises && options.types.empty() ? named_type(tensor, options) : DType{}) to = fit_to_width(named, width_of(tensor));
     if (tensor.dtype.is_block() && to.is_block() && to != tensor.dtype && !options.allow_requantize) {
       fail("tensor ", tensor.name, " is ", tensor.dtype->name, " already: quantising it again, to ", to->name,
            ", adds error to error; start from an f16, bf16 or f32 file, or say --allow-requantize");
@@ -129,7 +132,7 @@ QuantizePlan plan_quantize(const GgufForm& form, const QuantizeOptions& options)
     if (tensor.dtype->decode == nullptr && to != tensor.dtype) fail("tensor ", tensor.name, " has type ", tensor.dtype->name, ", which cannot be converted");
     row.info.dtype = to;
     row.bytes_after = bytes_of(row.info);
-    if (quantises && base.is_block() && width_of(tensor) % base->block != 0) plan.narrowed.push_back(tensor.name);
+    if (quantises && options.types.empty() && base.is_block() && width_of(tensor) % base->block != 0) plan.narrowed.push_back(tensor.name);
     if (options.importance != nullptr && to.is_block()) {
       row.importance = importance_of(tensor, *options.importance);
       if (row.importance == nullptr && tensor.name != "token_embd.weight" && tensor.name != "output.weight") plan.without_importance.push_back(tensor.name);
@@ -140,6 +143,32 @@ QuantizePlan plan_quantize(const GgufForm& form, const QuantizeOptions& options)
     plan.tensors.push_back(std::move(row));
   }
   return plan;
+}
+
+std::vector<DType> QuantizePlan::types() const {
+  std::vector<DType> out(tensors.size());
+  for (const PlannedTensor& tensor : tensors) out[tensor.index] = tensor.info.dtype;
+  return out;
+}
+
+const MixType& nearest_mix(const QuantizePlan& plan) {
+  std::map<std::string_view, std::int64_t> bytes;
+  for (const PlannedTensor& tensor : plan.tensors) bytes[tensor.info.dtype->name] += tensor.bytes_after;
+  const MixType* best = nullptr;
+  for (const MixType& type : mix_types()) {
+    const auto found = bytes.find(type.base);
+    if (found != bytes.end() && (best == nullptr || found->second > bytes[best->base])) best = &type;
+  }
+  return best != nullptr ? *best : find_mix_type("f32");
+}
+
+Tensor quantised(const Tensor& original, DType type, const float* importance, std::string_view name, Runtime& rt) {
+  GgufRows rows(original.size(-1));
+  rows.add({original, original.numel() / original.size(-1), 0});
+  const WeightInfo to{std::string(name), type, original.shape()};
+  std::vector<std::byte> bytes(static_cast<std::size_t>(rows.rows() * type.row_bytes(rows.width())));
+  Converter(rows, to, importance, rt.pool()).run(0, rows.rows(), bytes.data());
+  return Tensor::from_bytes(rt, original.shape(), type, bytes);
 }
 
 void write_quantized(const GgufForm& form, const QuantizePlan& plan, const QuantizeOptions& options, const std::string& path, Runtime& rt,
@@ -156,7 +185,7 @@ void write_quantized(const GgufForm& form, const QuantizePlan& plan, const Quant
     const GgufRows rows = form.open(tensor.index, rt);
     const std::int64_t row_bytes = tensor.info.dtype.row_bytes(rows.width());
     const std::int64_t at_once = std::max<std::int64_t>(1, piece_bytes / std::max<std::int64_t>(1, row_bytes));
-    Converter converter(rows, tensor, rt.pool());
+    Converter converter(rows, tensor.info, tensor.importance != nullptr ? tensor.importance->data() : nullptr, rt.pool());
     now.name = tensor.info.name;
     for (std::int64_t first = 0; first < rows.rows(); first += at_once) {
       rt.throw_if_cancelled();

@@ -24,6 +24,7 @@ struct QuantizeOptions {
   bool allow_requantize = false;  // tensors that are block-quantised already may become another such type
   DType head, embedding;          // instead of what the mix says
   std::vector<std::pair<std::string, DType>> tensor_types;  // by a part of the tensor's name; the first that fits wins
+  std::vector<DType> types;  // by tensor of the form, instead of all that (a mix that was searched); `type` is then a name only
   const ColumnImportance* importance = nullptr;
 };
 
@@ -41,7 +42,11 @@ struct QuantizePlan {
   std::vector<std::string> narrowed;           // tensors whose rows are no multiple of the type's block
   std::vector<std::string> without_importance; // matrices to be quantised that the importance lacks
   double bits_per_weight() const;
+  std::vector<DType> types() const;  // by tensor of the form
 };
+
+// The file type whose base most bytes of a mix have: what general.file_type says of a mix without a name.
+const MixType& nearest_mix(const QuantizePlan& plan);
 
 // Error(input) for a tensor that would be quantised twice, and for importance of the wrong size.
 QuantizePlan plan_quantize(const GgufForm& form, const QuantizeOptions& options);
@@ -51,6 +56,9 @@ struct QuantizeProgress {
   std::string_view name;
   std::int64_t done = 0, total = 0;  // parameters of the file
 };
+
+// `original` (contiguous, at least two dimensions) as `type`, in memory. `importance` of its columns may be null.
+Tensor quantised(const Tensor& original, DType type, const float* importance, std::string_view name, Runtime& rt);
 
 // Writes `path`: complete or not at all, the same bytes for any number of threads. Memory: a few rows a thread and a
 // piece of 16 MiB. Error(input) naming tensor and row for a value that cannot be stored. Pairs are those of the form,

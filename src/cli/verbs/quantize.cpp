@@ -1,15 +1,22 @@
 #include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <cmath>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/terminal.h"
+#include "checkpoint/tokenizer_files.h"
 #include "cli/common.h"
 #include "cli/figures.h"
 #include "cli/progress_line.h"
 #include "cli/verb.h"
+#include "compress/card.h"
 #include "compress/importance.h"
 #include "compress/quantize.h"
+#include "compress/search.h"
+#include "compress/text_chunks.h"
 #include "registry/registry.h"
 
 namespace tashika::cli {
@@ -37,6 +44,16 @@ class Quantize final : public Command {
     o.value("--imatrix-save", "FILE", imatrix_save_, "write the measured matrix, as llama.cpp's tools read it").completes(ValueHint::file);
     o.value("-c, --ctx-size", "N", importance_.context, "tokens of a chunk of the text").range(2, 1 << 20);
     o.value("--chunks", "N", importance_.chunks, "chunks of the text; 0: all of it").range(0, 1 << 30);
+    o.group("Quality");
+    o.custom("--max-kld", "X", "instead of --type: search a small mix whose mean KL divergence from IN on --calibrate stays under X",
+             [this](std::string_view text, std::string_view where) {
+               const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), max_kld_);
+               if (error != std::errc() || end != text.data() + text.size() || !(max_kld_ > 0 && max_kld_ < 1e6)) {
+                 fail_with(ErrorKind::usage, cat(where, ": expected a number above zero, found ", printable(text)));
+               }
+             });
+    o.value("--calibrate", "FILE", calibrate_, "a text like yours: measure on it what is lost, and write the figures into OUT (show prints them)").completes(ValueHint::file);
+    o.value("--calibrate-chunks", "N", calibrate_chunks_, "chunks of that text; 0: all of it").range(0, 1 << 30);
     o.group("Choices");
     o.toggle("--pure", options_.pure, "every matrix in the one type, without the mix of types that a name like q4_k_m stands for");
     o.custom("--output-tensor-type", "T", "type of the head (output.weight)",
@@ -54,8 +71,12 @@ class Quantize final : public Command {
 
   int run(Context& context) override {
     const std::string& name = setting_.required();
-    if (type_.empty()) fail_with(ErrorKind::usage, cat("say what to write with --type; known: ", mix_type_names()));
-    options_.type = find_mix_type(type_);
+    const bool search = max_kld_ > 0;
+    if (type_.empty() == !search) {
+      fail_with(ErrorKind::usage, cat("say what to write with --type, or how much may be lost with --max-kld; known types: ", mix_type_names()));
+    }
+    if (search && !calibrate_) fail_with(ErrorKind::usage, "--max-kld needs --calibrate FILE, the text to measure on");
+    if (!search) options_.type = find_mix_type(type_);
     if (!out_ && !dry_run_) fail_with(ErrorKind::usage, "quantize takes IN and OUT; --dry-run needs no OUT");
     for (const std::string& text : tensor_types_) {
       const std::size_t equals = text.rfind('=');
@@ -74,7 +95,17 @@ class Quantize final : public Command {
       options_.importance = &importance.columns;
       if (imatrix_save_) write_importance(importance, *imatrix_save_);
     }
+    std::optional<Quality> quality;
+    if (search) quality = search_types(context, checkpoint, form, *rt);
     QuantizePlan plan = plan_quantize(form, options_);
+    if (search) options_.type = nearest_mix(plan);
+    if (calibrate_ && !search) quality = measure_plan(checkpoint, form, plan, *rt);
+    if (quality) {
+      add_card(form.fields, *quality, card_facts(checkpoint));
+      context.log.write(LogLevel::info, cat("mean KL divergence ", fixed(quality->against->kld.mean, 6), " ± ", fixed(quality->against->kld.error, 6),
+                                            ", same likeliest token ", fixed(quality->against->same_top.mean * 100.0, 2), " %, perplexity ",
+                                            fixed(quality->perplexity(), 4), " (", fixed(std::exp(quality->against->base_nll.mean), 4), ")"));
+    }
     if (!plan.without_importance.empty()) {
       context.log.write(LogLevel::warn, cat("the importance matrix lacks ", plan.without_importance.size(), " tensors, ", printable(plan.without_importance[0]),
                                             plan.without_importance.size() > 1 ? " among them" : "", "; they are quantised without it"));
@@ -103,6 +134,43 @@ class Quantize final : public Command {
   }
 
  private:
+  std::vector<std::vector<TokenId>> calibration(const Checkpoint& checkpoint) const {
+    return text_chunks(load_tokenizer(checkpoint), read_file(*calibrate_, std::uint64_t{1} << 30), importance_.context, calibrate_chunks_, *calibrate_);
+  }
+
+  Quality search_types(Context& context, const Checkpoint& checkpoint, const GgufForm& form, Runtime& rt) {
+    const auto chunks = calibration(checkpoint);
+    const auto model = load_language_model(checkpoint, rt);
+    SearchOptions options;
+    options.max_kld = max_kld_;
+    options.importance = options_.importance;
+    SearchResult found;
+    {
+      ProgressLine line;
+      options.progress = [&](std::string_view doing, std::int64_t done, std::int64_t total) { line.show(done, total, doing); };
+      found = search_mix(checkpoint, form, *model, chunks, options, rt);
+    }
+    context.log.write(LogLevel::info, cat("searched with ", found.measurements, " measurements: ", human_bytes(found.bytes),
+                                          found.uniform ? cat("; the smallest type that meets the limit alone is ", found.uniform->name, " with ",
+                                                              human_bytes(found.uniform_bytes))
+                                                        : std::string("; no type meets the limit alone")));
+    options_.types = std::move(found.types);
+    return std::move(found.quality);
+  }
+
+  Quality measure_plan(const Checkpoint& checkpoint, const GgufForm& form, const QuantizePlan& plan, Runtime& rt) const {
+    const auto chunks = calibration(checkpoint);
+    const auto model = load_language_model(checkpoint, rt);
+    const std::vector<DType> types = plan.types();
+    return measure_types(checkpoint, form, *model, chunks, types, options_.importance, rt);
+  }
+
+  CardFacts card_facts(const Checkpoint& checkpoint) const {
+    CardFacts facts{std::string(file_name(checkpoint.path)), std::string(file_name(*calibrate_)), sha256_file(*calibrate_), std::nullopt};
+    if (max_kld_ > 0) facts.max_kld = max_kld_;
+    return facts;
+  }
+
   Importance measure(const Checkpoint& checkpoint, Runtime& rt) {
     ProgressLine line;
     importance_.progress = [&](std::int64_t chunk, std::int64_t chunks) { line.show(chunk, chunks, cat("importance: chunk ", chunk + 1, " of ", chunks)); };
@@ -153,7 +221,9 @@ class Quantize final : public Command {
   }
 
   ModelSetting setting_;
-  std::optional<std::string> out_, imatrix_, imatrix_save_;
+  std::optional<std::string> out_, imatrix_, imatrix_save_, calibrate_;
+  double max_kld_ = 0;
+  std::int64_t calibrate_chunks_ = 4;
   ImportanceOptions importance_;
   std::string type_, tokenizer_pre_;
   std::vector<std::string> tensor_types_;
@@ -171,6 +241,7 @@ const Verb verb_quantize{
     "in which some tensors get more bits. The same input gives the same bytes with any number of threads.",
     "  tashika quantize model-f16.gguf model-q4.gguf --type q4_k_m\n"
     "  tashika quantize model-f16.gguf model-q2.gguf --type q2_k --imatrix text.txt   measured on your text\n"
+    "  tashika quantize model-f16.gguf model.gguf --max-kld 0.01 --calibrate text.txt   as small as that allows\n"
     "  tashika quantize folder model.gguf --type bf16               a folder's weights as one file\n"
     "  tashika quantize model-f16.gguf --type q5_k_m --dry-run      what would be written\n",
     make_command<Quantize>};

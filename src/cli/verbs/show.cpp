@@ -11,6 +11,7 @@
 #include "cli/common.h"
 #include "cli/figures.h"
 #include "cli/verb.h"
+#include "compress/card.h"
 #include "decode/plan.h"
 
 namespace tashika::cli {
@@ -35,6 +36,7 @@ class Show final : public Command {
     out.set("format", c.is_gguf() ? "gguf" : "huggingface");
     if (!c.meta.values.is_null()) describe_model(c, out);
     describe_text(c, out);
+    if (const Json card = read_card(c.meta.values); card.is_object()) out.set("quality", card);
     if (digests_ || (json_ && !context.options.find_name("digests")->given)) out.set("digests", file_digests(c));
     write_stdout(json_ ? dump_json(out) + "\n" : for_people(out));
     return 0;
@@ -189,6 +191,15 @@ class Show final : public Command {
         if (name != "source") text += cat(text.empty() ? "" : ", ", name, " ", dump_json(value));
       }
       line("sampling", cat(text, " (", j["sampling"]["source"].as_string(), ")"));
+    }
+    if (const Json& card = j["quality"]; card.is_object()) {
+      const auto number = [&](const char* key, int digits) { return card[key].is_number() ? fixed(card[key].as_double(), digits) : std::string("?"); };
+      const auto text = [&](const char* key) { return card[key].is_string() ? printable(card[key].as_string()) : std::string("?"); };
+      line("quality", cat("mean KL divergence ", number("kld_mean", 6), " from ", text("base"), " on ", text("calibration"),
+                          card["kld_limit"].is_number() ? cat(" (limit ", number("kld_limit", 6), ")") : std::string()));
+      line("", cat("median ", number("kld_median", 6), ", 95 % ", number("kld_95", 6), ", 99 % ", number("kld_99", 6), ", maximum ", number("kld_max", 6)));
+      line("", cat("same likeliest token ", card["same_top"].is_number() ? fixed(card["same_top"].as_double() * 100.0, 2) : std::string("?"), " %, perplexity ",
+                   number("perplexity", 4), " (", number("base_perplexity", 4), ")"));
     }
     if (j["digests"].is_object()) {
       for (const auto& [name, digest] : j["digests"].as_object().entries()) line("sha256", cat(digest.as_string(), "  ", name));
