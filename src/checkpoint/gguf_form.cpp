@@ -4,11 +4,13 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "checkpoint/bind.h"
+#include "checkpoint/embedding_files.h"
 #include "checkpoint/gguf_tokenizer.h"
 #include "checkpoint/save.h"
 #include "ops/elementwise.h"
@@ -89,10 +91,15 @@ struct Assembly {
   std::vector<Part> parts;
   int selects = 0;                // of the steps; they come first
   std::vector<float> made;        // instead of parts: made of the config
+  std::optional<GgufFacts::HeadPart> heads;  // of the one part
 
   WeightInfo info() const {
     if (parts.empty()) return {name, f32, Shape{static_cast<std::int64_t>(made.size())}};
     const Shape& first = parts.front().shape;
+    if (heads) {
+      const std::int64_t taken = heads->last - heads->first;
+      return {name, parts.front().dtype, heads->turned ? Shape{heads->heads, first[1], taken} : Shape{heads->heads, taken, first[1]}};
+    }
     std::int64_t rows = 0, experts = 0, last = -1;
     for (const Part& part : parts) {
       rows += part.shape.rank() > 0 ? part.shape[0] : 1;
@@ -135,11 +142,41 @@ struct Folder {
   std::vector<Assembly> tensors;
 };
 
+// The part's values in the form's order, as f32.
+Tensor rows_of_heads(const Tensor& value, const GgufFacts::HeadPart& part, Runtime& rt) {
+  const std::int64_t width = value.size(1), per_head = value.size(0) / part.heads, taken = part.last - part.first;
+  const std::vector<float> from = value.to_host();
+  std::vector<float> to(static_cast<std::size_t>(part.heads * taken * width));
+  std::size_t at = 0;
+  const auto element = [&](std::int64_t head, std::int64_t row, std::int64_t column) {
+    return from[static_cast<std::size_t>((head * per_head + part.first + row) * width + column)];
+  };
+  for (std::int64_t head = 0; head < part.heads; ++head) {
+    if (part.turned) {
+      for (std::int64_t column = 0; column < width; ++column) {
+        for (std::int64_t row = 0; row < taken; ++row) to[at++] = element(head, row, column);
+      }
+    } else {
+      for (std::int64_t row = 0; row < taken; ++row) {
+        for (std::int64_t column = 0; column < width; ++column) to[at++] = element(head, row, column);
+      }
+    }
+  }
+  return Tensor::from_host(rt, part.turned ? Shape{part.heads * width, taken} : Shape{part.heads * taken, width}, to);
+}
+
 GgufRows open_rows(const Folder& folder, std::size_t index, Runtime& rt) {
   const Assembly& assembly = folder.tensors[index];
   if (assembly.parts.empty()) {
     GgufRows rows(static_cast<std::int64_t>(assembly.made.size()));
     rows.add({Tensor::from_host(rt, Shape{static_cast<std::int64_t>(assembly.made.size())}, assembly.made), 1, 0});
+    return rows;
+  }
+  if (assembly.heads) {
+    const Assembly::Part& part = assembly.parts.front();
+    const Tensor values = rows_of_heads(bind_one(part.param, part.shape, folder.bindings, *folder.checkpoint.weights, rt), *assembly.heads, rt);
+    GgufRows rows(values.size(1));
+    rows.add({values, values.size(0), 0});
     return rows;
   }
   // A vector is one row, unless its elements change places.
@@ -192,6 +229,19 @@ Bindings layout_of(const GgufFacts& facts, const std::string& path) {
   return find_model(target).bindings(target);
 }
 
+// How an encoder's states become one vector, where the files say it and GGUF has a number for it.
+void add_pooling(GgufForm& form, const std::string& arch, const Checkpoint& checkpoint, Runtime& shapes) {
+  const EmbeddingRecipe recipe = read_embedding_recipe(checkpoint.path, shapes);
+  if (recipe.origin.empty()) return;
+  const std::optional<Pooling> only = recipe.pooling.size() == 1 ? std::optional(recipe.pooling[0]) : std::nullopt;
+  const std::uint32_t number = only == Pooling::mean ? 1 : only == Pooling::first ? 2 : only == Pooling::last ? 3 : 0;
+  if (number == 0) form.notes.push_back("GGUF has no number for how this model pools: say it where the file is used");
+  else form.fields.add(arch + ".pooling_type", number);
+  if (std::ranges::any_of(recipe.steps, [](const EmbeddingStep& step) { return !step.normalise; })) {
+    form.notes.push_back("the dense layers behind the model have no place in the file");
+  }
+}
+
 GgufForm form_of_folder(const Checkpoint& checkpoint, const std::string& tokenizer_pre) {
   const ModelDef& def = model_of(checkpoint);
   const GgufFacts facts = facts_of_folder(checkpoint);
@@ -205,12 +255,29 @@ GgufForm form_of_folder(const Checkpoint& checkpoint, const std::string& tokeniz
   folder->bindings = def.bindings(checkpoint.meta);
   Runtime shapes("meta", nullptr, RuntimeOptions{});
   const std::unique_ptr<Module> module = load_module(checkpoint, shapes);
+  if (def.role == Role::encoder) add_pooling(form, facts.architecture, checkpoint, shapes);
   std::map<std::string, std::size_t, std::less<>> places;
+  bool left_out = false;
   for_each_param(*module, [&](const std::string& name, Param& p) {
     if (!p.value.defined()) return;
+    PatternMatch left;
+    if (std::ranges::any_of(facts.left_out, [&](const std::string& pattern) { return match_pattern(pattern, name, left); })) {
+      if (!left_out) form.notes.push_back(cat("the file has no place for ", name, " and its like"));
+      left_out = true;
+      return;
+    }
+    bool apart = false;
+    for (const GgufFacts::HeadPart& part : facts.head_parts) {
+      PatternMatch match;
+      if (!match_pattern(part.param, name, match)) continue;
+      apart = true;
+      if (p.shape.rank() != 2 || p.shape[0] % part.heads != 0 || part.last > p.shape[0] / part.heads) fail("tensor ", name, " ", p.shape.str(), " has no such heads");
+      folder->tensors.push_back({fill_pattern(part.tensor, match), {{{}, name, p.value.shape(), p.value.dtype(), 0}}, 0, {}, part});
+    }
+    if (apart) return;
     const FilePlace place = place_of(name, layout, nullptr);
     const auto [at, fresh] = places.emplace(place.name, folder->tensors.size());
-    if (fresh) folder->tensors.push_back({place.name, {}, 0, {}});
+    if (fresh) folder->tensors.push_back({place.name, {}, 0, {}, std::nullopt});
     Assembly& assembly = folder->tensors[at->second];
     Assembly::Part part = part_of(name, p.value, place, assembly.selects);
     for (const GgufFacts::Pairs& pairs : facts.pairs) {
@@ -222,7 +289,7 @@ GgufForm form_of_folder(const Checkpoint& checkpoint, const std::string& tokeniz
     }
     assembly.parts.push_back(std::move(part));
   });
-  for (const auto& [name, values] : facts.tensors) folder->tensors.push_back({name, {}, 0, values});
+  for (const auto& [name, values] : facts.tensors) folder->tensors.push_back({name, {}, 0, values, std::nullopt});
   for (Assembly& assembly : folder->tensors) {
     std::stable_sort(assembly.parts.begin(), assembly.parts.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
     form.tensors.push_back(assembly.info());

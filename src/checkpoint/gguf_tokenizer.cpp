@@ -56,6 +56,8 @@ void add_vocab(GgufFields& fields, const GgufVocab& v) {
   truth("add_eos_token", v.add_eos);
   truth("add_space_prefix", v.add_space_prefix);
   truth("remove_extra_whitespaces", v.remove_extra_whitespaces);
+  truth("normalizer.lowercase", v.lowercase);
+  truth("normalizer.strip_accents", v.strip_accents);
   if (!v.precompiled_charsmap.empty()) {
     fields.add_array<std::uint8_t>(key("precompiled_charsmap"),
                                    std::span(reinterpret_cast<const std::uint8_t*>(v.precompiled_charsmap.data()), v.precompiled_charsmap.size()));

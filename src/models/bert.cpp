@@ -446,6 +446,37 @@ Bindings bindings_nomic(const Metadata& meta) {
   return b;
 }
 
+GgufFacts gguf_facts(std::string_view arch, const Module& built) {
+  const Sizes& s = static_cast<const Bert&>(built).embeddings.sizes;
+  GgufFacts facts{std::string(arch)};
+  facts.set("block_count", s.layers);
+  facts.set("context_length", s.context);
+  facts.set("embedding_length", s.hidden);
+  facts.set("feed_forward_length", s.inner);
+  facts.set("attention.head_count", s.heads);
+  facts.set("attention.layer_norm_epsilon", double{s.eps});
+  facts.set("attention.causal", false);
+  facts.set("vocab_size", s.vocab);
+  facts.values.set("tokenizer.ggml.token_type_count", s.types);
+  facts.left_out = {"pooler.*"};
+  return facts;
+}
+
+GgufFacts gguf_bert(const Metadata& meta, const WeightSource& weights) {
+  const std::unique_ptr<Module> built = build_bert(meta, weights);
+  if (static_cast<const Bert&>(*built).embeddings.sizes.act != Unary::gelu) fail(meta.origin, ": hidden_act: GGUF's form of this family knows gelu only");
+  return gguf_facts("bert", *built);
+}
+
+GgufFacts gguf_nomic(const Metadata& meta, const WeightSource& weights) {
+  const std::unique_ptr<Module> built = build_nomic(meta, weights);
+  const Sizes& s = static_cast<const Bert&>(*built).embeddings.sizes;
+  if (s.act != Unary::silu) fail(meta.origin, ": hidden_act: GGUF's form of this family knows silu only");
+  GgufFacts facts = gguf_facts("nomic-bert", *built);
+  facts.set("rope.freq_base", s.rope_theta);
+  return facts;
+}
+
 Json tiny_bert() {
   return parse_json(R"({"architectures":["BertModel"],"model_type":"bert","vocab_size":71,"hidden_size":40,"intermediate_size":52,
     "num_hidden_layers":2,"num_attention_heads":4,"max_position_embeddings":160,"type_vocab_size":2,"layer_norm_eps":1e-12,
@@ -471,11 +502,11 @@ Json tiny_nomic() {
     "layer_norm_eps":1e-12,"hidden_act":"silu"})", "tiny config");
 }
 
-constexpr ModelDef records[] = {{"bert", Role::encoder, "none", claims_bert, build_bert, bindings_bert, tiny_bert},
+constexpr ModelDef records[] = {{"bert", Role::encoder, "none", claims_bert, build_bert, bindings_bert, tiny_bert, gguf_bert},
                                 {"roberta", Role::encoder, "none", claims_roberta, build_roberta, bindings_roberta, tiny_roberta},
                                 {"distilbert", Role::encoder, "none", claims_distilbert, build_distilbert, bindings_distilbert, tiny_distilbert},
                                 {"mpnet", Role::encoder, "none", claims_mpnet, build_mpnet, bindings_mpnet, tiny_mpnet},
-                                {"nomic_bert", Role::encoder, "none", claims_nomic, build_nomic, bindings_nomic, tiny_nomic}};
+                                {"nomic_bert", Role::encoder, "none", claims_nomic, build_nomic, bindings_nomic, tiny_nomic, gguf_nomic}};
 
 }  // namespace
 

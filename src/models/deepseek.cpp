@@ -13,6 +13,7 @@
 #include <limits>
 
 #include "models/config.h"
+#include "models/gguf_facts.h"
 #include "models/model_def.h"
 #include "ops/attention.h"
 #include "ops/elementwise.h"
@@ -386,11 +387,17 @@ std::unique_ptr<Module> build_gguf(const Metadata& meta, const WeightSource& wei
   return latent_decoder(c, l, m);
 }
 
-std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights, bool third) {
-  if (meta.format == Metadata::Format::gguf) return build_gguf(meta, weights, third);
+struct Config {
+  DecoderConfig decoder;
+  LatentConfig latent;
+  MixtureConfig mixture;
+};
+
+Config read_hf(const Metadata& meta, const WeightSource& weights, bool third) {
   const ConfigReader reader(meta.values, meta.origin);
-  DecoderConfig c = read_hf_decoder(reader, weights, 0);
-  LatentConfig l;
+  Config config{read_hf_decoder(reader, weights, 0), {}, {}};
+  DecoderConfig& c = config.decoder;
+  LatentConfig& l = config.latent;
   // Absent is the reference's default; null is none.
   l.q_rank = meta.values.contains("q_lora_rank") ? reader.integer_or("q_lora_rank", 0, 1, most) : 1536;
   l.kv_rank = reader.integer_or("kv_lora_rank", 512, 1, most);
@@ -399,7 +406,7 @@ std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights,
   l.value = reader.integer_or("v_head_dim", 128, 1, 1 << 16);
   c.rope_interleaved = reader.boolean_or("rope_interleave", true);
   l.scale = softmax_scale(l, c.rope_scaling);
-  MixtureConfig m;
+  MixtureConfig& m = config.mixture;
   m.sigmoid = third;
   const bool experts_named = meta.values.contains("n_routed_experts");
   m.experts = reader.integer_or("n_routed_experts", experts_named ? 0 : third ? 256 : 64, 1, 1 << 16);
@@ -427,7 +434,13 @@ std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights,
     }
     check_mixture(reader, m, c, weights);
   }
-  return latent_decoder(c, l, m);
+  return config;
+}
+
+std::unique_ptr<Module> build(const Metadata& meta, const WeightSource& weights, bool third) {
+  if (meta.format == Metadata::Format::gguf) return build_gguf(meta, weights, third);
+  const Config config = read_hf(meta, weights, third);
+  return latent_decoder(config.decoder, config.latent, config.mixture);
 }
 std::unique_ptr<Module> build_2(const Metadata& meta, const WeightSource& weights) {
   return build(meta, weights, false);
@@ -491,6 +504,48 @@ Bindings bindings(const Metadata& meta) {
   return b;
 }
 
+GgufFacts gguf(const Metadata& meta, const WeightSource& weights, bool third) {
+  Config config = read_hf(meta, weights, third);
+  DecoderConfig& c = config.decoder;
+  const LatentConfig& l = config.latent;
+  const MixtureConfig& m = config.mixture;
+  if (!c.rope_interleaved) fail(meta.origin, ": rope_interleave: GGUF's form of this family knows pairs of neighbours only");
+  if (m.experts > 0 && m.every != 1) fail(meta.origin, ": moe_layer_freq: GGUF's form of this family knows 1 only");
+  RopeScaling& s = c.rope_scaling;
+  const double mscale = s.mscale_all_dim;
+  if (s.kind == RopeScaling::Kind::yarn && (s.mscale != mscale || s.attention_factor > 0)) {
+    fail(meta.origin, ": rope_scaling: mscale: GGUF's form of this family takes it to be mscale_all_dim");
+  }
+  s.mscale = s.mscale_all_dim = 0;  // said below
+  c.kv_heads = 1;
+  GgufFacts facts = gguf_decoder_facts("deepseek2", c);
+  if (mscale != 0) facts.set("rope.scaling.yarn_log_multiplier", 0.1 * mscale);
+  facts.set("leading_dense_block_count", m.experts > 0 ? m.first : c.layers);
+  if (l.q_rank > 0) facts.set("attention.q_lora_rank", l.q_rank);
+  facts.set("attention.kv_lora_rank", l.kv_rank);
+  facts.set("attention.key_length", l.kv_rank + l.rope);
+  facts.set("attention.value_length", l.kv_rank);
+  facts.set("attention.key_length_mla", l.query());
+  facts.set("attention.value_length_mla", l.value);
+  facts.set("expert_feed_forward_length", m.experts > 0 ? m.inner : c.inner);
+  facts.set("expert_shared_count", m.shared);
+  if (m.experts > 0) {
+    facts.set("expert_count", m.experts);
+    facts.set("expert_used_count", m.chosen);
+    facts.set("expert_group_count", m.groups);
+    facts.set("expert_group_used_count", m.groups_used);
+    facts.set("expert_gating_func", std::int64_t{m.sigmoid ? 2 : 1});
+    facts.set("expert_weights_scale", double{m.scale});
+    if (m.normalise) facts.set("expert_weights_norm", true);
+  }
+  if (!m.sigmoid && m.groups > 1) facts.losses.push_back("the choice of experts by groups");
+  const std::string up = "model.layers.{}.self_attn.kv_b_proj.weight";
+  facts.head_parts = {{up, "blk.{}.attn_k_b.weight", c.heads, 0, l.nope, true}, {up, "blk.{}.attn_v_b.weight", c.heads, l.nope, l.nope + l.value, false}};
+  return facts;
+}
+GgufFacts gguf_2(const Metadata& meta, const WeightSource& weights) { return gguf(meta, weights, false); }
+GgufFacts gguf_3(const Metadata& meta, const WeightSource& weights) { return gguf(meta, weights, true); }
+
 Json tiny_2() {
   return parse_json(
       R"({"architectures":["DeepseekV2ForCausalLM"],"model_type":"deepseek_v2","vocab_size":73,"hidden_size":40,
@@ -514,8 +569,8 @@ Json tiny_3() {
       "tiny config");
 }
 
-constexpr ModelDef records[] = {{"deepseek2", Role::language_model, "latent KV", claims_2, build_2, bindings, tiny_2},
-                                {"deepseek3", Role::language_model, "latent KV", claims_3, build_3, bindings, tiny_3}};
+constexpr ModelDef records[] = {{"deepseek2", Role::language_model, "latent KV", claims_2, build_2, bindings, tiny_2, gguf_2},
+                                {"deepseek3", Role::language_model, "latent KV", claims_3, build_3, bindings, tiny_3, gguf_3}};
 
 }  // namespace
 

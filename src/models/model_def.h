@@ -28,7 +28,16 @@ struct GgufFacts {
     std::int64_t heads;
   };
   std::vector<Pairs> pairs;  // parameters whose heads' rows (first half, second half) GGUF stores as pairs of neighbours
+  // A parameter [heads * rows, n] whose heads' rows GGUF stores apart: rows first … last - 1 of every head as [heads, last - first, n],
+  // or each head's turned, [heads, n, last - first]. Both names are patterns.
+  struct HeadPart {
+    std::string param, tensor;
+    std::int64_t heads, first, last;
+    bool turned;
+  };
+  std::vector<HeadPart> head_parts;
   std::vector<std::pair<std::string, std::vector<float>>> tensors;  // those made of the config, by their GGUF names
+  std::vector<std::string> left_out;  // parameters that GGUF has no place for, by pattern
   std::vector<std::string> losses;  // what other programs will not find in the file, for people
 
   void set(std::string_view key, Json value) { values.set(architecture + "." + std::string(key), std::move(value)); }

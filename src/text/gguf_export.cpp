@@ -82,6 +82,8 @@ class Export {
       else from_merges(*model);
     } else if (loaded_.model_name() == "Unigram") {
       from_unigram(*model);
+    } else if (loaded_.model_name() == "WordPiece") {
+      from_wordpiece(*model);
     } else {
       fail(what_, ": a ", loaded_.model_name(), " tokenizer has no GGUF form here; use the Hugging Face folder itself");
     }
@@ -252,6 +254,23 @@ class Export {
     v_.add_space_prefix = begins_with_space();
     v_.remove_extra_whitespaces = loaded_.encode("a", {.add_special = false}) == loaded_.encode("  a ", {.add_special = false});
     find_charsmap((*files_.tokenizer)["normalizer"], 0);
+  }
+
+  // A word's first piece is marked instead of those that follow.
+  void from_wordpiece(const Json& model) {
+    v_.model = "bert";
+    v_.pre = "default";
+    vocabulary(model);
+    const Json& prefix = model["continuing_subword_prefix"];
+    const std::string marks = prefix.is_string() ? prefix.as_string() : "##";
+    for (std::size_t i = 0; i < v_.tokens.size(); ++i) {
+      std::string& token = v_.tokens[i];
+      if (v_.types[i] != kind(PieceType::normal)) continue;
+      token = token.starts_with(marks) ? token.substr(marks.size()) : std::string(mark) + token;
+    }
+    const Json& normalizer = (*files_.tokenizer)["normalizer"];
+    if (normalizer["lowercase"].is_bool()) v_.lowercase = normalizer["lowercase"].as_bool();
+    if (normalizer["strip_accents"].is_bool()) v_.strip_accents = normalizer["strip_accents"].as_bool();
   }
 
   void find_charsmap(const Json& normalizer, int depth) {

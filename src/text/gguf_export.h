@@ -4,6 +4,7 @@
 //   byte-level BPE     "gpt2": tokens and merges; how text is split is known by name only (`pre`), found by the digest of a
 //                      test text's ids or by the patterns themselves
 //   Unigram            "t5": pieces with scores, and the normalizer's character map
+//   WordPiece          "bert": words' beginnings marked instead of their continuations
 #pragma once
 
 #include <cstdint>

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "checkpoint/embedding_files.h"
+#include "checkpoint/tokenizer_files.h"
 #include "compress/quantize.h"
 #include "compress/support.h"
 #include "decode/evaluate.h"
@@ -59,7 +61,7 @@ TEST(FolderToGguf, GoldenFoldersComputeTheSame) {
   const Folder folder;
   const auto rt = exact_runtime();
   int converted = 0;
-  for (const char* name : {"gemma", "gpt2", "gpt_bigcode_mqa", "granite_biases", "llama_attention_bias", "llama_mlp_bias", "llama_mqa_tied_bf16", "llama_rope_linear",
+  for (const char* name : {"deepseek2_groups", "deepseek2_normalised", "deepseek3", "gemma", "gpt2", "gpt_bigcode_mqa", "granite_biases", "llama_attention_bias", "llama_mlp_bias", "llama_mqa_tied_bf16", "llama_rope_linear",
                            "llama_rope_llama3", "llama_rope_yarn_attention_factor", "llama_rope_yarn_mscale", "llama_granite8b_f32_shards", "ministral3", "mistral_window_33",
                            "mixtral_experts_bf16", "mixtral_fused_f16", "mixtral_window_shards", "phi3_crossing", "phi3_partial", "qwen2_tied", "qwen3", "starcoder2",
                            "starcoder2_untied"}) {
@@ -69,7 +71,27 @@ TEST(FolderToGguf, GoldenFoldersComputeTheSame) {
     expect_close(logits_of(path, *rt), logits_of(folder.file("out.gguf"), *rt));
     ++converted;
   }
-  EXPECT_EQ(converted, 23);
+  EXPECT_EQ(converted, 26);
+}
+
+TEST(FolderToGguf, EncodersComputeAndPoolTheSame) {
+  const Folder folder;
+  const auto rt = exact_runtime();
+  const std::vector<std::int32_t> ids{1, 5, 9, 11, 3, 7, 2, 30};
+  const std::span<const std::int32_t> sequence(ids);
+  for (const char* name : {"encoders/bert", "encoders/nomic_bert", "embeddings/bert_mean"}) {
+    SCOPED_TRACE(name);
+    const std::string path = std::string(TASHIKA_TEST_DATA) + "/golden/" + name;
+    convert(path, folder.file("out.gguf"), "f32", *rt);
+    const Checkpoint from = open_checkpoint(path), to = open_checkpoint(folder.file("out.gguf"));
+    expect_close(load_encoder(from, *rt)->encode(*rt, {&sequence, 1}).hidden.to_host(), load_encoder(to, *rt)->encode(*rt, {&sequence, 1}).hidden.to_host());
+    const EmbeddingRecipe written = read_embedding_recipe(to.path, *rt);
+    if (std::string_view(name) == "embeddings/bert_mean") {
+      EXPECT_EQ(written.pooling, std::vector<Pooling>{Pooling::mean});
+      const std::string text = "The quick brown fox jumps over 13 lazy dogs.";
+      EXPECT_EQ(load_tokenizer(to).encode(text), load_tokenizer(from).encode(text));
+    }
+  }
 }
 
 // A random folder of a family's tiny config; `changes` are set in it.

@@ -37,7 +37,7 @@ TEST(Importance, IsTheMeanSquareOfWhatAMatrixMultiplies) {
   EXPECT_EQ(importance.chunks, 3);
   EXPECT_EQ(importance.columns.size(), 14u);  // seven matrices in each of two layers
   EXPECT_EQ(importance.counts.at("blk.1.ffn_down.weight"), std::vector<std::int64_t>{96});
-  EXPECT_EQ(importance.columns.at("blk.1.ffn_down.weight").size(), 512u);
+  EXPECT_EQ(importance.columns.at("blk.1.ffn_down.weight").size(), 256u);
 
   // The first layer's queries multiply the normed embedding: worked out by hand.
   const std::vector<float> table = checkpoint.weights->load("token_embd.weight", *rt).to_host();

@@ -43,7 +43,7 @@ inline std::unique_ptr<Runtime> runtime_of(int threads) {
 }
 
 struct SmallModel {
-  std::int64_t layers = 2, width = 256, inner = 512, heads = 4, kv_heads = 2, vocab = 96;
+  std::int64_t layers = 2, width = 256, inner = 256, heads = 4, kv_heads = 2, vocab = 96;
   DType type = f32;
 
   std::vector<WeightInfo> tensors() const {

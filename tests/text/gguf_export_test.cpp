@@ -28,7 +28,8 @@ TEST(GgufExport, GivesTheSameIds) {
   for (const Kind& kind : {Kind{"gpt2", "gpt2", "gpt-2"}, Kind{"llama3", "gpt2", "llama-bpe"}, Kind{"bpe_whole_words", "gpt2", "llama-bpe"},
                            Kind{"tekken", "gpt2", "tekken"}, Kind{"o200k", "gpt2", "gpt-4o"}, Kind{"starcoder", "gpt2", "starcoder"},
                            Kind{"deepseek3", "gpt2", "deepseek-v3"}, Kind{"deepseek_coder", "gpt2", "deepseek-coder"}, Kind{"gemma", "llama", "default"},
-                           Kind{"llama_legacy", "llama", "default"}, Kind{"never", "llama", "default"}}) {
+                           Kind{"llama_legacy", "llama", "default"}, Kind{"never", "llama", "default"}, Kind{"bert_uncased", "bert", "default"},
+                           Kind{"bert_cased", "bert", "default"}}) {
     SCOPED_TRACE(kind.name);
     const Json json = fixture(kind.name);
     const Tokenizer t = tokenizer_from_json(json, nullptr, "tokenizer.json");
